@@ -1,0 +1,84 @@
+# Everything a developer and CI run. `make` alone lists it.
+# Works on Debian 12, Ubuntu 24.04 and later; the parts that are missing are installed by `make system` as root.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+export PATH := $(PATH):/usr/sbin:/sbin
+
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+# The first interpreter that is new enough and can make virtual environments; looked for when it is needed.
+PYTHON = $(shell for name in python3 python3.14 python3.13 python3.12 python3.11; do \
+	$$name -c 'import ensurepip, sys, venv; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$name && break; done)
+
+.PHONY: help system install demo test lint check proto proto-check clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' Makefile
+
+system: ## install containerd, runc, docker-registry, gcc, openssl where they are missing (needs root)
+	@missing=(); \
+	need() { missing+=("$$1"); }; \
+	command -v containerd >/dev/null && command -v containerd-shim-runc-v2 >/dev/null || need containerd; \
+	command -v runc >/dev/null || need runc; \
+	command -v docker-registry >/dev/null || need docker-registry; \
+	command -v gcc >/dev/null || need gcc; \
+	[[ "$$(gcc -print-file-name=libc.a 2>/dev/null)" == /* ]] || need libc6-dev; \
+	command -v openssl >/dev/null || need openssl; \
+	[[ -x $(BIN)/python || -n '$(PYTHON)' ]] || need python3-venv; \
+	if (( $${#missing[@]} == 0 )); then exit 0; fi; \
+	if (( EUID != 0 )) || ! command -v apt-get >/dev/null; then \
+		echo "missing: $${missing[*]}" >&2; \
+		echo "as root: apt-get install --no-install-recommends $${missing[*]}" >&2; exit 1; fi; \
+	echo "installing from this system's packages, without starting any service: $${missing[*]}"; \
+	guard=/usr/sbin/policy-rc.d; \
+	if [[ ! -e $$guard ]]; then \
+		trap 'rm -f "$$guard"' EXIT; printf '#!/bin/sh\nexit 101\n' > $$guard; chmod 755 $$guard; fi; \
+	export DEBIAN_FRONTEND=noninteractive; \
+	apt-get update -q; \
+	apt-get install -q -y --no-install-recommends "$${missing[@]}"
+
+install: $(STAMP) ## make .venv with imagefit and everything that develops it
+
+$(STAMP): pyproject.toml | system
+	@[[ -x $(BIN)/python || -n '$(PYTHON)' ]] || { echo "Python 3.11 or later with its venv module is needed" >&2; exit 1; }
+	[[ -x $(BIN)/python ]] || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	@touch $@
+
+demo: system install ## show one pull going wrong without imagefit and right with it, on real parts
+	PYTHONPATH=tests $(BIN)/python examples/demo.py
+
+test: system install ## run all tests, on real parts
+	$(BIN)/python -m pytest
+
+lint: install proto-check ## everything that is checked without running the code
+	$(BIN)/ruff format --check
+	$(BIN)/ruff check
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+check: lint system ## lint, then all tests; every branch of the core must be covered
+	$(BIN)/coverage run -m pytest
+	$(BIN)/coverage report --fail-under=100
+
+# $(1) is the folder that the generated code goes under, laid out as this tree is.
+define generate
+	$(BIN)/python -m grpc_tools.protoc -I proto --python_out=$(1)/src --pyi_out=$(1)/src proto/imagefit/cri/messages.proto
+	$(BIN)/python -m grpc_tools.protoc -I tests/harness/proto --python_out=$(1)/tests/harness/proto \
+		--pyi_out=$(1)/tests/harness/proto tests/harness/proto/cri_client.proto tests/harness/proto/containerd_client.proto
+endef
+
+proto: install ## generate the Python code of the messages
+	$(call generate,.)
+
+proto-check: install
+	@rm -rf $(VENV)/proto; mkdir -p $(VENV)/proto/src $(VENV)/proto/tests/harness/proto
+	@$(call generate,$(VENV)/proto)
+	$(BIN)/python tests/harness/proto/drift.py $(VENV)/proto .
+
+clean: ## remove what the tools keep, not .venv
+	rm -rf dist .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
+	find . -path ./$(VENV) -prune -o -name __pycache__ -type d -print0 | xargs -0 rm -rf

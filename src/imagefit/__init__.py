@@ -1,0 +1,1 @@
+"""imagefit: the right build of one image tag for every node."""

@@ -1,0 +1,1 @@
+"""The edge to kubelet and containerd: bytes on the wire, calls forwarded, records kept."""

@@ -1,0 +1,144 @@
+"""The gRPC server that kubelet talks to: every call is forwarded as raw bytes, PullImage is looked at first.
+
+Knows how to be invisible: metadata, deadline, cancellation, status, details and trailers pass both ways. Leaves the
+choice to the function it is given and containerd's records to ``records``.
+"""
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, NoReturn, assert_never
+
+import grpc
+import grpc.aio
+
+from imagefit import telemetry
+from imagefit.cri.backend import Backend, Metadata, cancel, ended, initial_metadata, messages
+from imagefit.cri.records import Records
+from imagefit.cri.wire import PULL_METHODS, UNARY_METHODS, PullRequest, UnreadableMessageError, read_pull_request
+from imagefit.errors import RecordsError
+from imagefit.model.decision import Outcome, PassThrough, Refuse, Rewrite
+
+Choose = Callable[[PullRequest, float | None], Awaitable[Outcome]]
+"""Decides what becomes of a pull, given the seconds that its caller still waits if limited; must not raise."""
+
+Context = grpc.aio.ServicerContext[bytes, bytes]
+# Set anew by our own channel and server; passing them on would send them twice.
+_HOP_BY_HOP = frozenset({"user-agent", "content-type", "te", "grpc-timeout", "grpc-accept-encoding"})
+
+
+@dataclass(frozen=True, slots=True)
+class _Answer:
+    """What containerd answered, not yet passed on."""
+
+    reply: bytes
+    initial: Metadata
+    trailing: Metadata
+
+
+class Proxy(grpc.GenericRpcHandler):  # type: ignore[type-arg] # not generic at run time
+    """Answers every method of every service by asking containerd."""
+
+    def __init__(self, backend: Backend, records: Records, choose: Choose) -> None:
+        """Forward to ``backend`` and ask ``choose`` about every PullImage."""
+        self._backend = backend
+        self._records = records
+        self._choose = choose
+        self._handlers = {method: self._unary_handler(method) for method in UNARY_METHODS}
+
+    def service(self, handler_call_details: grpc.HandlerCallDetails) -> "grpc.RpcMethodHandler[Any, Any]":
+        """Return the handler of a method; one that is not known is forwarded as a stream, which fits any reply."""
+        method = handler_call_details.method
+        known = self._handlers.get(method)
+        if known is not None:
+            return known
+        return grpc.unary_stream_rpc_method_handler(partial(self._forward_stream, method))
+
+    def _unary_handler(self, method: str) -> "grpc.RpcMethodHandler[Any, Any]":
+        behaviour = self._pull if method in PULL_METHODS else self._forward
+        return grpc.unary_unary_rpc_method_handler(partial(behaviour, method))
+
+    async def _forward(self, method: str, request: bytes, context: Context) -> bytes:
+        answer = await self._answer(method, request, context)
+        await _pass_metadata(answer.initial, answer.trailing, context)
+        return answer.reply
+
+    async def _answer(self, method: str, request: bytes, context: Context) -> _Answer:
+        call = self._backend.unary(method, request, _request_metadata(context), context.time_remaining())
+        try:
+            reply = await ended(call)
+        except grpc.aio.AioRpcError as error:
+            await _abort_with(error, context)
+        return _Answer(reply, _passable(await call.initial_metadata()), _passable(await call.trailing_metadata()))
+
+    async def _forward_stream(self, method: str, request: bytes, context: Context) -> AsyncIterator[bytes]:
+        call = self._backend.stream(method, request, _request_metadata(context), context.time_remaining())
+        replies = messages(call)
+        try:
+            await _pass_metadata(_passable(await initial_metadata(call)), (), context)
+            async for message in replies:
+                yield message
+        except grpc.aio.AioRpcError as error:
+            await _abort_with(error, context)
+        finally:
+            await replies.aclose()
+            cancel(call)  # where it failed before its first reply was waited for
+        await _pass_metadata((), _passable(await call.trailing_metadata()), context)
+
+    async def _pull(self, method: str, content: bytes, context: Context) -> bytes:
+        try:
+            request = read_pull_request(content)
+        except UnreadableMessageError:
+            return await self._forward(method, content, context)
+        outcome = await self._choose(request, context.time_remaining())
+        match outcome:
+            case PassThrough(reference):
+                async with self._records.kept(method, reference):
+                    return await self._forward(method, content, context)
+            case Refuse(message, transient):
+                code = grpc.StatusCode.UNAVAILABLE if transient else grpc.StatusCode.FAILED_PRECONDITION
+                return await context.abort(code, message)
+            case Rewrite():
+                return await self._pull_chosen(method, request, outcome, context)
+            case _:
+                assert_never(outcome)
+
+    async def _pull_chosen(self, method: str, request: PullRequest, rewrite: Rewrite, context: Context) -> bytes:
+        rewritten = request.rewritten(rewrite.chosen_name)
+        answers: list[_Answer] = []
+
+        async def pull() -> bytes:
+            answers.append(await self._answer(method, rewritten, context))
+            return answers[-1].reply
+
+        try:
+            reply = await self._records.pulled(method, rewrite, pull)
+        except RecordsError as error:
+            telemetry.warning("records-failed", image=rewrite.reference, chosen=rewrite.chosen_digest, error=error)
+        else:
+            await _pass_metadata(answers[-1].initial, answers[-1].trailing, context)
+            return reply
+        async with self._records.kept(method, rewrite.reference):
+            return await self._forward(method, request.content, context)
+
+
+def _request_metadata(context: Context) -> Metadata:
+    return _passable(context.invocation_metadata())
+
+
+def _passable(metadata: Any) -> Metadata:  # noqa: ANN401 - grpc's several metadata types
+    return tuple((key, value) for key, value in metadata or () if key not in _HOP_BY_HOP)
+
+
+async def _pass_metadata(initial: Metadata, trailing: Metadata, context: Context) -> None:
+    if initial:
+        await context.send_initial_metadata(initial)
+    if trailing:
+        context.set_trailing_metadata(trailing)
+
+
+async def _abort_with(error: grpc.aio.AioRpcError, context: Context) -> NoReturn:
+    """End a call as containerd ended it, trailers with the status details included."""
+    trailing = _passable(error.trailing_metadata())
+    await context.abort(error.code(), error.details() or "", trailing)
+    raise error  # abort does not return

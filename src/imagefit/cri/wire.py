@@ -1,0 +1,179 @@
+"""Bytes of CRI and containerd messages to values and back. The only importer of the generated messages.
+
+Knows the methods that imagefit hooks or calls and the fields that it reads. Every field that it does not read survives
+a rewrite. Sources: k8s.io/cri-api (``runtime/v1/api.proto``), containerd (``api/services/images/v1/images.proto``).
+"""
+
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+from google.protobuf.message import DecodeError, Message
+
+from imagefit.cri import messages_pb2 as messages
+from imagefit.model.credentials import AuthConfig
+
+_Message = TypeVar("_Message", bound=Message)
+
+CRI_VERSIONS = ("runtime.v1", "runtime.v1alpha2")
+IMAGES_SERVICE = "/containerd.services.images.v1.Images/"
+MANAGED_LABEL = ("io.cri-containerd.image", "managed")
+"""What containerd's CRI plugin puts on every record that it made."""
+
+_UPDATED_FIELDS = ("target", f"labels.{MANAGED_LABEL[0]}")
+# Every unary method of CRI up to Kubernetes 1.34. Others
+# are forwarded as streams, of which a single reply is a special case.
+_UNARY_IMAGE_METHODS = ("ListImages", "ImageStatus", "PullImage", "RemoveImage", "ImageFsInfo")
+_UNARY_RUNTIME_METHODS = (
+    *("Version", "Status", "RuntimeConfig", "UpdateRuntimeConfig", "ListMetricDescriptors", "ListPodSandboxMetrics"),
+    *("RunPodSandbox", "StopPodSandbox", "RemovePodSandbox", "PodSandboxStatus", "ListPodSandbox"),
+    *("CreateContainer", "StartContainer", "StopContainer", "RemoveContainer", "ListContainers", "ContainerStatus"),
+    *("UpdateContainerResources", "ReopenContainerLog", "CheckpointContainer", "ExecSync", "Exec", "Attach"),
+    *("PortForward", "ContainerStats", "ListContainerStats", "PodSandboxStats", "ListPodSandboxStats"),
+)
+UNARY_METHODS = frozenset(
+    f"/{version}.{service}/{method}"
+    for version in CRI_VERSIONS
+    for service, methods in (("ImageService", _UNARY_IMAGE_METHODS), ("RuntimeService", _UNARY_RUNTIME_METHODS))
+    for method in methods
+)
+PULL_METHODS = frozenset(f"/{version}.ImageService/PullImage" for version in CRI_VERSIONS)
+
+
+class UnreadableMessageError(Exception):
+    """The bytes are not the message that they should be; containerd will say so better than we could."""
+
+
+@dataclass(frozen=True, slots=True)
+class PullRequest:
+    """What a PullImage request says that imagefit reads.
+
+    Attributes:
+        image: the image name as kubelet sent it.
+        auth: the credentials that came along, or None.
+        content: the whole request, for a rewrite.
+    """
+
+    image: str
+    auth: AuthConfig | None
+    content: bytes = field(repr=False)
+
+    def rewritten(self, image: str) -> bytes:
+        """Return the request with only the image name changed; unknown fields stay as they are."""
+        request = messages.PullImageRequest.FromString(self.content)
+        request.image.image = image
+        return request.SerializeToString()
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """A name that containerd keeps for an image.
+
+    Attributes:
+        name: such as ``docker.io/library/nginx:latest``.
+        digest: of the manifest or index that it stands for.
+        target: the whole descriptor as containerd gave it, every field included.
+        content: the whole record as containerd gave it, for putting it back.
+    """
+
+    name: str
+    digest: str
+    target: bytes = field(repr=False)
+    content: bytes = field(repr=False)
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether the target has what containerd needs of it: a media type, a digest and a size."""
+        target = messages.Descriptor.FromString(self.target)
+        return bool(target.media_type and target.digest and target.size > 0)
+
+
+def read_pull_request(content: bytes) -> PullRequest:
+    """Read a PullImage request of any CRI version.
+
+    Raises:
+        UnreadableMessageError: it is none.
+    """
+    request = _parsed(messages.PullImageRequest, content)
+    auth = request.auth if request.HasField("auth") else None
+    return PullRequest(request.image.image, None if auth is None else _auth_config(auth), content)
+
+
+def read_pull_response(content: bytes) -> str:
+    """Return the image ID of a PullImage reply.
+
+    Raises:
+        UnreadableMessageError: it is none.
+    """
+    return _parsed(messages.PullImageResponse, content).image_ref
+
+
+def image_status_request(name: str) -> bytes:
+    """Return an ImageStatus request for an image name."""
+    return messages.ImageStatusRequest(image=messages.ImageSpec(image=name)).SerializeToString()
+
+
+def read_image_status(content: bytes) -> str:
+    """Return the image ID of an ImageStatus reply; empty where the image is not there.
+
+    Raises:
+        UnreadableMessageError: it is none.
+    """
+    return _parsed(messages.ImageStatusResponse, content).image.id
+
+
+def get_request(name: str) -> bytes:
+    """Return a request of the Images API for one record."""
+    return messages.GetImageRequest(name=name).SerializeToString()
+
+
+def read_get_response(content: bytes) -> Record:
+    """Return the record of a Get reply.
+
+    Raises:
+        UnreadableMessageError: it is none.
+    """
+    image = _parsed(messages.GetImageResponse, content).image
+    return Record(image.name, image.target.digest, image.target.SerializeToString(), image.SerializeToString())
+
+
+def create_request(name: str, target: bytes) -> bytes:
+    """Return a request that creates a record as containerd's CRI plugin would.
+
+    Args:
+        name: of the record.
+        target: descriptor, as ``Record.target`` holds it.
+    """
+    return messages.CreateImageRequest(image=_image(name, target)).SerializeToString()
+
+
+def update_request(name: str, target: bytes) -> bytes:
+    """Return a request that points an existing record at ``target``; its other labels stay."""
+    request = messages.UpdateImageRequest(image=_image(name, target))
+    request.update_mask.paths.extend(_UPDATED_FIELDS)
+    return request.SerializeToString()
+
+
+def restore_request(record: Record) -> bytes:
+    """Return a request that puts a record back as it was."""
+    return messages.UpdateImageRequest(image=messages.Image.FromString(record.content)).SerializeToString()
+
+
+def delete_request(name: str) -> bytes:
+    """Return a request that deletes a record; what only it kept alive is collected later."""
+    return messages.DeleteImageRequest(name=name).SerializeToString()
+
+
+def _image(name: str, target: bytes) -> messages.Image:
+    label, value = MANAGED_LABEL
+    return messages.Image(name=name, labels={label: value}, target=messages.Descriptor.FromString(target))
+
+
+def _auth_config(auth: messages.AuthConfig) -> AuthConfig:
+    return AuthConfig(auth.username, auth.password, auth.auth, auth.server_address, auth.identity_token)
+
+
+def _parsed(kind: type[_Message], content: bytes) -> _Message:
+    try:
+        return kind.FromString(content)
+    except DecodeError as error:
+        raise UnreadableMessageError(str(error)) from error

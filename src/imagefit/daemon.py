@@ -1,0 +1,171 @@
+"""The daemon: listens where kubelet looks, serves until it is told to stop, lets calls under way end.
+
+Knows the life of the socket and of the process. Leaves everything that a call means to the parts it puts together.
+"""
+
+import asyncio
+import contextlib
+import fcntl
+import os
+import signal
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+
+import grpc
+import grpc.aio
+
+from imagefit import telemetry
+from imagefit.config import Config
+from imagefit.cri.backend import MESSAGE_OPTIONS, Backend, retrieved
+from imagefit.cri.proxy import Proxy
+from imagefit.cri.records import Records
+from imagefit.errors import ListenError
+from imagefit.node.contract import HostView
+from imagefit.node.source import NodeSource
+from imagefit.registry.build import registry_client
+from imagefit.service import Service
+
+_DIRECTORY_MODE = 0o755
+# Makes a socket of mode 0660.
+_SOCKET_UMASK = 0o117
+_PROBE_SECONDS = 2.0
+_NAMING_SECONDS = 2.0
+_LOOK_AGAIN_SECONDS = 1.0
+# Kubelet pings an idle connection; an answer must not depend on calls being under way.
+_SERVER_OPTIONS = (*MESSAGE_OPTIONS, ("grpc.keepalive_permit_without_calls", 1), ("grpc.so_reuseport", 0))
+
+
+def serve(config: Config) -> None:
+    """Serve until SIGTERM or SIGINT.
+
+    Raises:
+        ListenError: the socket is in use or cannot be made.
+    """
+    path = Path(config.server.socket)
+    with _claimed(path):
+        asyncio.run(_serve(config, path))
+
+
+async def _serve(config: Config, path: Path) -> None:
+    backend = Backend(Path(config.containerd.socket))
+    node = NodeSource(HostView(config.node.root))
+    registry = registry_client(config.registry.config_paths, Path(config.registry.cache))
+    service = Service(registry, node.node, config.effective_policy, config.policy.time_budget)
+    server = grpc.aio.server(options=_SERVER_OPTIONS)
+    records = Records(backend)
+    server.add_generic_rpc_handlers((Proxy(backend, records, service.choose),))
+    stop = _stop_signals()  # before the socket tells anybody that this process is to be talked to
+    _bind(server, path)
+    await server.start()
+    access = asyncio.create_task(_follow_access(Path(config.containerd.socket), path))
+    await asyncio.sleep(0)  # its first look comes before anybody is told that we listen
+    telemetry.info("listening", socket=path, containerd=config.containerd.socket, mode=config.policy.mode)
+    detection = asyncio.create_task(node.node())
+    detection.add_done_callback(retrieved)  # the source has logged a failure
+    await stop.get()
+    telemetry.info("stopping", drain_seconds=config.server.drain_seconds)
+    await _drained(server, stop, config.server.drain_seconds)
+    for task in (detection, access):
+        task.cancel()
+    await records.settled(_NAMING_SECONDS)
+    await registry.close()
+    await backend.close()
+    telemetry.info("stopped")
+
+
+async def _drained(server: grpc.aio.Server, stop: "asyncio.Queue[signal.Signals]", drain_seconds: float) -> None:
+    """Refuse new calls and wait for those under way, at most so long or until a second signal."""
+    drain = asyncio.create_task(server.stop(drain_seconds))
+    again = asyncio.create_task(stop.get())
+    await asyncio.wait({drain, again}, return_when=asyncio.FIRST_COMPLETED)
+    if not drain.done():
+        await server.stop(0)
+    again.cancel()
+    await drain
+
+
+def _stop_signals() -> "asyncio.Queue[signal.Signals]":
+    stop: asyncio.Queue[signal.Signals] = asyncio.Queue()
+    loop = asyncio.get_running_loop()
+    for one in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(one, stop.put_nowait, one)
+    # The default would end the process, which nobody who sends it to a daemon means.
+    loop.add_signal_handler(signal.SIGHUP, telemetry.warning, "reload-not-supported")
+    return stop
+
+
+@contextlib.contextmanager
+def _claimed(path: Path) -> Iterator[None]:
+    """Hold the socket path for this process alone: a second gRPC server would silently take a live path over."""
+    try:
+        path.parent.mkdir(mode=_DIRECTORY_MODE, parents=True, exist_ok=True)
+        lock = os.open(f"{path}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+    except OSError as error:
+        raise ListenError(f"cannot prepare {path}: {error.strerror}", advice="see [server] socket") from error
+    try:
+        _lock(lock, path)
+        _remove_stale(path)
+        yield
+        path.unlink(missing_ok=True)
+    finally:
+        os.close(lock)
+
+
+def _lock(lock: int, path: Path) -> None:
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        owner = os.pread(lock, 32, 0).decode(errors="replace").strip()
+        raise ListenError(
+            f"another imagefit{f' (process {owner})' if owner.isdecimal() else ''} listens on {path}",
+            advice="stop it first, or set another [server] socket",
+        ) from error
+    os.truncate(lock, 0)
+    os.pwrite(lock, f"{os.getpid()}\n".encode(), 0)
+
+
+def _remove_stale(path: Path) -> None:
+    """Remove a socket that nobody listens on; refuse one that somebody does, and anything that is no socket."""
+    if not path.exists() and not path.is_symlink():
+        return
+    if not path.is_socket():
+        raise ListenError(f"{path} exists and is no socket", advice="remove it, or set another [server] socket")
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+        probe.settimeout(_PROBE_SECONDS)
+        try:
+            probe.connect(str(path))
+        except (ConnectionRefusedError, FileNotFoundError):
+            path.unlink(missing_ok=True)
+            return
+        except OSError as error:
+            raise ListenError(f"cannot tell whether {path} is in use: {error}") from error
+    raise ListenError(f"another program listens on {path}", advice="stop it first, or set another [server] socket")
+
+
+def _bind(server: grpc.aio.Server, path: Path) -> None:
+    before = os.umask(_SOCKET_UMASK)
+    try:
+        server.add_insecure_port(f"unix:{path}")
+    except RuntimeError as error:
+        raise ListenError(f"cannot listen on {path}", advice="is the path longer than 107 characters?") from error
+    finally:
+        os.umask(before)
+
+
+async def _follow_access(containerd: Path, path: Path) -> None:
+    """Let in whom containerd lets in, as soon as it is there; before, only root and its group."""
+    while not _copied_access(containerd, path):  # noqa: ASYNC110 - a file that appears is no event of the loop
+        await asyncio.sleep(_LOOK_AGAIN_SECONDS)
+
+
+def _copied_access(containerd: Path, path: Path) -> bool:
+    try:
+        status = containerd.stat()
+        os.chown(path, status.st_uid, status.st_gid)
+        path.chmod(status.st_mode & 0o777)
+    except FileNotFoundError:
+        return False
+    except OSError as error:
+        telemetry.warning("socket-access", socket=path, error=error)
+    return True

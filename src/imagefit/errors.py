@@ -1,0 +1,106 @@
+"""What can go wrong, as one family of errors.
+
+Every error has a stable ``code`` (for logs, metrics and JSON) and, where a person can do something, ``advice``.
+Errors are translated into gRPC statuses and exit codes once, at the edges; nothing here knows those.
+"""
+
+from typing import ClassVar
+
+
+class ImagefitError(Exception):
+    """Something went wrong that has a name."""
+
+    code: ClassVar[str] = "error"
+
+    def __init__(self, message: str, *, advice: str = "") -> None:
+        """Keep what happened, in one sentence without credentials, and what the reader can do about it, if anything."""
+        super().__init__(message)
+        self.message = message
+        self.advice = advice
+
+    def __str__(self) -> str:
+        """Return the message, and the advice after it."""
+        return f"{self.message} ({self.advice})" if self.advice else self.message
+
+
+class InvalidReferenceError(ImagefitError):
+    """The text names no image as containerd understands names."""
+
+    code = "invalid-reference"
+
+
+class InvalidIndexError(ImagefitError):
+    """The bytes are no image index, or one beyond the limits."""
+
+    code = "invalid-index"
+
+
+class InvalidDocumentError(ImagefitError):
+    """A piece of compatibility metadata cannot be read."""
+
+    code = "invalid-document"
+
+    def __init__(self, message: str, *, place: str = "") -> None:
+        """Keep what is wrong and the JSON pointer (RFC 6901) of the fault; empty for the whole document."""
+        super().__init__(message)
+        self.place = place
+
+
+class InvalidProfileError(ImagefitError):
+    """A node profile file cannot be read."""
+
+    code = "invalid-profile"
+
+
+class InvalidConfigurationError(ImagefitError):
+    """The configuration, or containerd's hosts configuration, cannot be used."""
+
+    code = "invalid-configuration"
+
+
+class RegistryError(ImagefitError):
+    """A registry did not give what was asked for."""
+
+    code = "registry"
+
+
+class RegistryUnreachableError(RegistryError):
+    """No host answered, or the connection broke."""
+
+    code = "registry-unreachable"
+
+
+class RegistryDeniedError(RegistryError):
+    """The registry refused the credentials of this request, or wants some."""
+
+    code = "registry-denied"
+
+
+class ContentMissingError(RegistryError):
+    """The registry does not have the manifest or blob."""
+
+    code = "content-missing"
+
+
+class ContentInvalidError(RegistryError):
+    """What the registry sent has another digest or size than asked for, or is beyond the limits."""
+
+    code = "content-invalid"
+
+
+class BudgetSpentError(RegistryError):
+    """The time or the amount set for resolving one image is used up."""
+
+    code = "budget-spent"
+
+
+class RecordsError(ImagefitError):
+    """Containerd did not take or not show the records of a chosen image."""
+
+    code = "records"
+
+
+class ListenError(ImagefitError):
+    """The daemon cannot listen where it should."""
+
+    code = "listen"

@@ -1,0 +1,172 @@
+"""What came out: findings, verdicts, ranking, decision. Values only; ``selection`` makes them."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from imagefit.model.oci import Descriptor
+from imagefit.model.reference import ImageReference
+from imagefit.model.requirement import Alternative, Check, Document, Problem
+
+
+class Truth(StrEnum):
+    """Three truths: a missing fact is no only if a detector that covers it looked."""
+
+    YES = "yes"
+    NO = "no"
+    UNKNOWN = "unknown"
+
+
+class Criterion(StrEnum):
+    """What ranks one entry before another."""
+
+    TIER = "tier"
+    PREFERENCE = "preference"
+    SCORE = "score"
+    CPU = "cpu"
+    SPECIFICITY = "specificity"
+    POSITION = "position"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One check, whether it holds, and what was seen on the node."""
+
+    check: Check
+    truth: Truth
+    seen: str
+
+
+@dataclass(frozen=True, slots=True)
+class AlternativeVerdict:
+    """One acceptable set, judged; ``findings`` are in the order of its checks."""
+
+    alternative: Alternative
+    truth: Truth
+    findings: tuple[Finding, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class DocumentVerdict:
+    """One piece of metadata, judged.
+
+    Attributes:
+        best: index into ``alternatives`` of the set that decides; None where there is none.
+    """
+
+    document: Document
+    truth: Truth
+    alternatives: tuple[AlternativeVerdict, ...]
+    best: int | None
+
+    @property
+    def deciding(self) -> AlternativeVerdict | None:
+        """The set that decides."""
+        return None if self.best is None else self.alternatives[self.best]
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """All findings of one entry."""
+
+    truth: Truth
+    findings: tuple[Finding, ...]
+    documents: tuple[DocumentVerdict, ...]
+    problems: tuple[Problem, ...]
+
+    @property
+    def deciding(self) -> tuple[Finding, ...]:
+        """The findings that the verdict rests on: the entry's own, then those of each document's deciding set."""
+        return self.findings + tuple(
+            finding for document in self.documents if document.deciding for finding in document.deciding.findings
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Ranked:
+    """One entry in rank order.
+
+    Attributes:
+        position: in the index, from 0.
+        descriptor: the entry.
+        verdict: how it was judged.
+        merits: one number per criterion, higher is better.
+    """
+
+    position: int
+    descriptor: Descriptor
+    verdict: Verdict
+    merits: dict[Criterion, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What to pull, and everything that led to it.
+
+    Attributes:
+        index_digest: of the index that was judged.
+        ranking: every entry, best first; those that do not fit are at the end.
+        chosen: the entry to pull, or None where none may be pulled.
+        decided_by: the criterion that put the chosen entry before the next; None without a next.
+        is_plain: containerd on its own would pull exactly the chosen entry and no other, so nothing needs rewriting.
+    """
+
+    index_digest: str
+    ranking: tuple[Ranked, ...]
+    chosen: Ranked | None
+    decided_by: Criterion | None
+    is_plain: bool
+
+
+@dataclass(frozen=True, slots=True)
+class PassThrough:
+    """Have containerd do exactly what was asked.
+
+    Attributes:
+        reference: what was asked for; None where it is no image name.
+        reason: why nothing is rewritten, in a few words for the log.
+    """
+
+    reference: ImageReference | None
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Refuse:
+    """Fail the pull before anything is fetched.
+
+    Attributes:
+        message: what the pod's events show, less than 1 KiB.
+        transient: a later try may end differently although neither image nor node changes.
+    """
+
+    message: str
+    transient: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Rewrite:
+    """Have containerd pull one entry of an index instead of the index.
+
+    Attributes:
+        reference: what was asked for, a tag or the digest of the index.
+        index_digest: what it stands for.
+        chosen_digest: the entry's.
+    """
+
+    reference: ImageReference
+    index_digest: str
+    chosen_digest: str
+
+    @property
+    def chosen_name(self) -> str:
+        """The name that containerd pulls."""
+        return str(self.reference.at(self.chosen_digest))
+
+    @property
+    def record_names(self) -> tuple[str, ...]:
+        """The names that a plain pull would have left: of the tag, if one was asked for, and of the index."""
+        return tuple(dict.fromkeys((str(self.reference), str(self.reference.at(self.index_digest)))))
+
+
+Outcome = PassThrough | Refuse | Rewrite
+"""What becomes of one PullImage request."""

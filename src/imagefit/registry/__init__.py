@@ -1,0 +1,1 @@
+"""Fetches small metadata from hostile registries, where containerd would look, within limits. Never layers."""

@@ -1,0 +1,1 @@
+"""Judging, ranking and deciding. Plain values in, plain values out."""

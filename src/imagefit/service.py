@@ -1,0 +1,214 @@
+"""What becomes of one pull: the loop between session, registry and facts.
+
+Knows the order resolve, fetch, decide, the time budget, and what the policy makes of a decision or of an error.
+Fail-open lives here, once: whatever goes wrong, the outcome is what the operator set for errors.
+"""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Coroutine
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any, Protocol
+
+from imagefit import telemetry
+from imagefit.cri.wire import PullRequest
+from imagefit.errors import BudgetSpentError, ImagefitError, InvalidReferenceError
+from imagefit.formats.contract import Locator
+from imagefit.model.credentials import AuthConfig
+from imagefit.model.decision import Decision, Outcome, PassThrough, Refuse, Rewrite
+from imagefit.model.facts import Node
+from imagefit.model.oci import INDEX_MEDIA_TYPES, Descriptor, ImageIndex, parse_index
+from imagefit.model.policy import Mode, NoMatch, OnError, Policy
+from imagefit.model.reference import ImageReference, parse_reference
+from imagefit.model.requirement import Problem
+from imagefit.registry.client import Kind, Resolved
+from imagefit.selection.explain import platform_of, refusal, why_chosen
+from imagefit.selection.session import Selection
+
+_FETCHES_AT_ONCE = 8
+_SHARE_OF_CALLERS_TIME = 0.25
+# Of what is left of the budget: one piece that does not come must leave time to decide without it.
+_SHARE_OF_METADATA = 0.6
+_MEBIBYTE = 1024 * 1024
+MAX_METADATA_BYTES = 32 * _MEBIBYTE
+"""Most bytes of metadata that are fetched for one decision."""
+
+
+class Registry(Protocol):
+    """What a decision needs of a registry client."""
+
+    async def resolve(self, reference: ImageReference, auth: AuthConfig | None) -> Resolved:
+        """Return what a reference stands for."""
+
+    async def fetch(
+        self, reference: ImageReference, descriptor: Descriptor, auth: AuthConfig | None, *, kind: Kind
+    ) -> bytes:
+        """Return content, checked against its descriptor."""
+
+
+Fetch = Callable[[Locator], Coroutine[Any, Any, bytes | Problem]]
+
+
+@dataclass(slots=True)
+class _Fetches:
+    """The fetches of one decision."""
+
+    at_once: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(_FETCHES_AT_ONCE))
+    size_bytes: int = 0
+
+
+class Service:
+    """Decides for one node, by one policy."""
+
+    def __init__(
+        self, registry: Registry, node: Callable[[], Awaitable[Node]], policy: Policy, budget_seconds: float
+    ) -> None:
+        """Decide with these parts.
+
+        Args:
+            registry: where indexes and metadata come from.
+            node: returns the node's facts; waits for their first detection if need be.
+            policy: the operator's.
+            budget_seconds: longest time that a decision may take.
+        """
+        self._registry = registry
+        self._node = node
+        self._policy = policy
+        self._budget_seconds = budget_seconds
+
+    async def choose(self, request: PullRequest, remaining_seconds: float | None = None) -> Outcome:
+        """Decide what becomes of one PullImage request. Never raises, short of being cancelled.
+
+        Args:
+            request: as kubelet sent it.
+            remaining_seconds: how long its caller still waits, None where that is not limited. A decision takes at most
+                a quarter of it, so that the pull itself has time.
+        """
+        started = time.monotonic()
+        try:
+            reference = parse_reference(request.image)
+        except InvalidReferenceError:
+            return PassThrough(None, "no image name")
+        if self._policy.mode is Mode.OFF:
+            return PassThrough(reference, "mode off")
+        try:
+            decision = await self.decide(reference, request.auth, remaining_seconds=remaining_seconds)
+            outcome = PassThrough(reference, "no index") if decision is None else self._outcome(reference, decision)
+            _log(reference, outcome, decision, time.monotonic() - started)
+        except ImagefitError as error:
+            return self._failed(reference, error)
+        except Exception as error:  # noqa: BLE001 - a defect of ours must not cost a pull
+            telemetry.failure("defect", error, image=reference)
+            return self._failed(reference, ImagefitError("an internal error, see the log of imagefit"))
+        return outcome
+
+    async def decide(
+        self,
+        reference: ImageReference,
+        auth: AuthConfig | None,
+        *,
+        remaining_seconds: float | None = None,
+        complete: bool = False,
+    ) -> Decision | None:
+        """Resolve a reference and decide over its index.
+
+        Args:
+            reference: what to resolve.
+            auth: the credentials of the request, or None.
+            remaining_seconds: see ``choose``.
+            complete: judge the metadata of every entry that may fit, for a person to read.
+
+        Returns:
+            The decision, or None where the reference stands for no index.
+
+        Raises:
+            RegistryError: the index could not be had; BudgetSpentError if not in time.
+            InvalidIndexError: it cannot be read.
+        """
+        budget_seconds = self._budget_seconds
+        if remaining_seconds is not None:
+            budget_seconds = min(budget_seconds, remaining_seconds * _SHARE_OF_CALLERS_TIME)
+        loop = asyncio.get_running_loop()
+        end = loop.time() + budget_seconds
+        try:
+            async with asyncio.timeout_at(end):
+                index = await self._index(reference, auth)
+                if index is None:
+                    return None
+                fetch_until = loop.time() + (end - loop.time()) * _SHARE_OF_METADATA
+                fetch = partial(self._fetch, reference, auth, fetch_until, _Fetches())
+                return await self._decided(index, fetch, complete=complete)
+        except TimeoutError as error:
+            raise BudgetSpentError(f"no decision within {budget_seconds:.3g} s") from error
+
+    async def _index(self, reference: ImageReference, auth: AuthConfig | None) -> ImageIndex | None:
+        resolved = await self._registry.resolve(reference, auth)
+        if resolved.media_type not in INDEX_MEDIA_TYPES:
+            return None
+        descriptor = Descriptor(resolved.digest, resolved.media_type, resolved.size_bytes)
+        content = await self._registry.fetch(reference, descriptor, auth, kind="manifests")
+        return await asyncio.to_thread(parse_index, content, resolved.digest)
+
+    async def _decided(self, index: ImageIndex, fetch: Fetch, *, complete: bool) -> Decision:
+        # In a thread: a hostile index takes seconds to judge, in which every other call of the node must be served.
+        selection = await asyncio.to_thread(Selection, index, await self._node(), self._policy, complete=complete)
+        while wanted := await asyncio.to_thread(selection.wanted):
+            async with asyncio.TaskGroup() as group:
+                fetches = {locator: group.create_task(fetch(locator)) for locator in wanted}
+            for locator, fetched in fetches.items():
+                selection.supply(locator, fetched.result())
+        return await asyncio.to_thread(selection.decide)
+
+    async def _fetch(
+        self, reference: ImageReference, auth: AuthConfig | None, until: float, fetches: _Fetches, locator: Locator
+    ) -> bytes | Problem:
+        """Return one piece of metadata, or why it is not there; that costs its own entry and never the decision."""
+        kind: Kind = "manifests" if locator.kind == "manifest" else "blobs"
+        try:
+            async with asyncio.timeout_at(until), fetches.at_once:
+                if fetches.size_bytes >= MAX_METADATA_BYTES:
+                    return Problem(f"not read: over {MAX_METADATA_BYTES // _MEBIBYTE} MiB of metadata", locator.place)
+                content = await self._registry.fetch(reference, locator.descriptor, auth, kind=kind)
+        except TimeoutError:
+            return Problem("not read: it did not come in time", locator.place)
+        except ImagefitError as error:
+            return Problem(f"not read: {error.message}", locator.place)
+        fetches.size_bytes += len(content)
+        return content
+
+    def _outcome(self, reference: ImageReference, decision: Decision) -> Outcome:
+        observing = self._policy.mode is Mode.OBSERVE
+        if decision.chosen is None:
+            if observing or self._policy.no_match is NoMatch.PASS_THROUGH:
+                return PassThrough(reference, "no match")
+            return Refuse(refusal(decision, str(reference)))
+        if decision.is_plain:
+            return PassThrough(reference, "no other choice")
+        if observing:
+            return PassThrough(reference, "mode observe")
+        return Rewrite(reference, decision.index_digest, decision.chosen.descriptor.digest)
+
+    def _failed(self, reference: ImageReference, error: ImagefitError) -> Outcome:
+        telemetry.warning("no-decision", image=reference, code=error.code, error=error)
+        if self._policy.on_error is OnError.FAIL and self._policy.mode is Mode.ENFORCE:
+            return Refuse(f"imagefit: no decision on {reference}: {error}"[:1000], transient=True)
+        return PassThrough(reference, error.code)
+
+
+def _log(reference: ImageReference, outcome: Outcome, decision: Decision | None, seconds: float) -> None:
+    fields: dict[str, object] = {"image": reference}
+    match outcome:
+        case PassThrough(_, reason):
+            fields |= {"outcome": "pass-through", "reason": reason}
+        case Refuse(message):
+            fields |= {"outcome": "refuse", "reason": message}
+        case Rewrite():
+            fields |= {"outcome": "rewrite"}
+    if decision is not None:
+        fields["index"] = decision.index_digest
+        if decision.chosen is not None:
+            chosen = decision.chosen
+            fields |= {"chosen": chosen.descriptor.digest, "position": chosen.position, "platform": platform_of(chosen)}
+            fields["why"] = why_chosen(decision)
+    telemetry.info("decision", **fields, ms=f"{seconds * 1000:.1f}")

@@ -1,0 +1,341 @@
+"""The steps around a rewritten pull: what is left after each way they can go."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from fakes.containerd import ScriptedBackend
+from fakes.images_api import SERVICE, FakeContainerd
+from imagefit.cri import messages_pb2 as messages
+from imagefit.cri.backend import Backend
+from imagefit.cri.records import Records
+from imagefit.errors import RecordsError
+from imagefit.model.decision import Rewrite
+from imagefit.model.reference import parse_reference
+
+PULL = f"{SERVICE}PullImage"
+INDEX, CHILD, OTHER = (f"sha256:{number:064x}" for number in (1, 2, 3))
+TAG = "docker.io/library/app:1"
+TAG_2 = "docker.io/library/app:2"
+BY_INDEX = f"docker.io/library/app@{INDEX}"
+BY_CHILD = f"docker.io/library/app@{CHILD}"
+CHOSEN = Rewrite(parse_reference("app:1"), INDEX, CHILD)
+PLAIN = {TAG: CHILD, BY_INDEX: CHILD}
+
+
+@pytest.fixture
+def scripted(tmp_path: Path) -> Iterator[ScriptedBackend]:
+    backend = ScriptedBackend(tmp_path / "c.sock")
+    yield backend
+    backend.stop()
+
+
+@pytest.fixture
+def fake(scripted: ScriptedBackend) -> FakeContainerd:
+    containerd = FakeContainerd(scripted)
+    containerd.image_ids = {CHILD: "sha256:image", OTHER: "sha256:other"}
+    return containerd
+
+
+Pull = Callable[[], Awaitable[bytes]]
+Work = Callable[[Records, Callable[[str], Pull]], Awaitable[None]]
+
+
+def run(scripted: ScriptedBackend, work: Work, shown_seconds: float = 5) -> None:
+    """Do some work with records on the fake, in an event loop of its own."""
+
+    async def _run() -> None:
+        backend = Backend(scripted.socket)
+
+        def pulling(name: str) -> Pull:
+            request = messages.PullImageRequest(image=messages.ImageSpec(image=name)).SerializeToString()
+            return lambda: backend.call(PULL, request)
+
+        try:
+            await work(Records(backend, shown_seconds), pulling)
+        finally:
+            await backend.close()
+
+    asyncio.run(_run())
+
+
+def pulls(rewrite: Rewrite = CHOSEN) -> Work:
+    async def work(records: Records, pulling: Callable[[str], Pull]) -> None:
+        await records.pulled(PULL, rewrite, pulling(rewrite.chosen_name))
+
+    return work
+
+
+@pytest.mark.parametrize(
+    ("reference", "left"),
+    [
+        pytest.param("app:1", {TAG, BY_INDEX}, id="tag"),
+        pytest.param(f"app@{INDEX}", {BY_INDEX}, id="digest-of-the-index"),
+        pytest.param(f"app:1@{INDEX}", {BY_INDEX}, id="tag-and-digest-drops-the-tag"),
+    ],
+)
+def test_the_names_of_a_plain_pull_are_left_and_no_other(
+    scripted: ScriptedBackend, fake: FakeContainerd, reference: str, left: set[str]
+) -> None:
+    run(scripted, pulls(Rewrite(parse_reference(reference), INDEX, CHILD)))
+    assert fake.names() == dict.fromkeys(left, CHILD)
+    assert all(record.labels == {"io.cri-containerd.image": "managed"} for record in fake.records.values())
+    assert {record.target.media_type for record in fake.records.values()} == {"application/x"}
+
+
+def test_a_record_that_was_there_stays(scripted: ScriptedBackend, fake: FakeContainerd) -> None:
+    fake.records[BY_CHILD] = messages.Image(name=BY_CHILD, target=messages.Descriptor(digest=CHILD))
+    run(scripted, pulls())
+    assert fake.names() == {**PLAIN, BY_CHILD: CHILD}
+
+
+def test_an_existing_tag_is_pointed_at_the_new_child_and_keeps_its_other_labels(
+    scripted: ScriptedBackend, fake: FakeContainerd
+) -> None:
+    fake.records[TAG] = messages.Image(name=TAG, labels={"a": "b"}, target=messages.Descriptor(digest=OTHER))
+    run(scripted, pulls())
+    assert fake.names() == PLAIN
+    assert fake.records[TAG].labels == {"a": "b", "io.cri-containerd.image": "managed"}
+
+
+def _old(name: str) -> messages.Image:
+    return messages.Image(name=name, labels={"a": "b"}, target=messages.Descriptor(digest=OTHER, size=3))
+
+
+@pytest.mark.parametrize("method", ["Create", "Update", "ImageStatus"])
+def test_what_was_written_is_undone_where_containerd_refuses_a_step(
+    scripted: ScriptedBackend, fake: FakeContainerd, method: str
+) -> None:
+    fake.records[TAG] = _old(TAG)
+    fake.refusing = {method}
+
+    async def work(records: Records, pulling: Callable[[str], Pull]) -> None:
+        with pytest.raises(RecordsError, match=f"UNAVAILABLE: {method} is refused"):
+            await pulls()(records, pulling)
+
+    run(scripted, work)
+    if method == "Update":  # then nothing can be put back, and nothing was changed
+        fake.refusing = set()
+    assert fake.records[TAG] == _old(TAG)
+    assert BY_INDEX not in fake.records
+
+
+def test_names_that_do_not_show_in_time_are_undone(scripted: ScriptedBackend, fake: FakeContainerd) -> None:
+    fake.records[TAG] = _old(TAG)
+    fake.hidden = {BY_INDEX}
+
+    async def work(records: Records, pulling: Callable[[str], Pull]) -> None:
+        with pytest.raises(RecordsError, match="did not show"):
+            await pulls()(records, pulling)
+
+    run(scripted, work, shown_seconds=0.2)
+    assert fake.records[TAG] == _old(TAG)
+    assert BY_INDEX not in fake.records
+
+
+def test_names_that_show_late_are_waited_for(scripted: ScriptedBackend, fake: FakeContainerd) -> None:
+    fake.hidden = {TAG}
+
+    async def later(method: str) -> None:
+        if fake.calls.count("ImageStatus") > 4:
+            fake.hidden = set()
+
+    fake.before_reply = later
+    run(scripted, pulls())
+    assert fake.names() == PLAIN
+
+
+def test_nothing_is_pulled_where_the_images_api_is_refused(scripted: ScriptedBackend, fake: FakeContainerd) -> None:
+    fake.refusing = {"Get"}
+
+    async def work(records: Records, pulling: Callable[[str], Pull]) -> None:
+        with pytest.raises(RecordsError):
+            await pulls()(records, pulling)
+
+    run(scripted, work)
+    assert not fake.pulled
+
+
+def test_two_tags_that_choose_one_child_at_the_same_time_both_get_their_names(
+    scripted: ScriptedBackend, fake: FakeContainerd
+) -> None:
+    async def work(records: Records, pulling: Callable[[str], Pull]) -> None:
+        second = Rewrite(parse_reference("app:2"), INDEX, CHILD)
+        await asyncio.gather(*(pulls(one)(records, pulling) for one in (CHOSEN, second) for _ in range(10)))
+
+    run(scripted, work)
+    assert fake.names() == {**PLAIN, TAG_2: CHILD}
+
+
+def test_a_pull_that_starts_while_another_one_ends_does_not_take_its_record_for_an_older_one(
+    scripted: ScriptedBackend, fake: FakeContainerd
+) -> None:
+    async def work(records: Records, pulling: Callable[[str], Pull]) -> None:
+        second = Rewrite(parse_reference("app:2"), INDEX, CHILD)
+
+        async def pull_slowly() -> bytes:
+            reply = await pulling(BY_CHILD)()
+            late = asyncio.ensure_future(pulls(second)(records, pulling))
+            await asyncio.sleep(0.05)
+            tasks.append(late)
+            return reply
+
+        tasks: list[asyncio.Future[None]] = []
+        await records.pulled(PULL, CHOSEN, pull_slowly)
+        await asyncio.gather(*tasks)
+
+    run(scripted, work)
+    assert fake.names() == {**PLAIN, TAG_2: CHILD}
+
+
+def test_a_pull_of_the_child_itself_keeps_its_name_whatever_else_is_pulled(
+    scripted: ScriptedBackend, fake: FakeContainerd
+) -> None:
+    async def work(records: Records, pulling: Callable[[str], Pull]) -> None:
+        async def by_child() -> None:
+            async with records.kept(PULL, parse_reference(BY_CHILD)):
+                await pulling(BY_CHILD)()
+
+        await asyncio.gather(pulls()(records, pulling), by_child(), pulls()(records, pulling))
+
+    run(scripted, work)
+    assert fake.names() == {**PLAIN, BY_CHILD: CHILD}
+
+
+def test_a_caller_that_goes_away_after_the_pull_still_gets_its_names(
+    scripted: ScriptedBackend, fake: FakeContainerd
+) -> None:
+    async def work(records: Records, pulling: Callable[[str], Pull]) -> None:
+        pulled = asyncio.Event()
+
+        async def pull() -> bytes:
+            reply = await pulling(BY_CHILD)()
+            pulled.set()
+            return reply
+
+        task = asyncio.ensure_future(records.pulled(PULL, CHOSEN, pull))
+        await pulled.wait()
+        await asyncio.sleep(0)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        for _ in range(100):
+            if fake.names() == PLAIN:
+                return
+            await asyncio.sleep(0.02)
+
+    run(scripted, work)
+    assert fake.names() == PLAIN
+
+
+@pytest.mark.parametrize("method", ["Create", "ImageStatus"])
+def test_an_undone_choice_leaves_no_name_of_the_child_either(
+    scripted: ScriptedBackend, fake: FakeContainerd, method: str
+) -> None:
+    fake.refusing = {method}
+
+    async def work(records: Records, pulling: Callable[[str], Pull]) -> None:
+        with pytest.raises(RecordsError):
+            await pulls()(records, pulling)
+        await records.settled(5)
+
+    run(scripted, work)
+    assert fake.names() == {}
+
+
+def test_a_failed_removal_costs_one_name_too_many_and_not_the_pull(
+    scripted: ScriptedBackend, fake: FakeContainerd
+) -> None:
+    fake.refusing = {"Delete"}
+    run(scripted, pulls())
+    assert fake.names() == {**PLAIN, BY_CHILD: CHILD}
+
+
+def test_a_removal_waits_for_the_last_pull_and_a_new_pull_for_the_removal(
+    scripted: ScriptedBackend, fake: FakeContainerd
+) -> None:
+    """Containerd creates and then updates a pulled name; a removal in between would fail the pull."""
+    under_way = 0
+    overlaps: list[int] = []
+
+    async def watch(method: str) -> None:
+        nonlocal under_way
+        if method == "PullImage":
+            under_way += 1
+            await asyncio.sleep(0.01)
+            under_way -= 1
+        if method == "Delete":
+            overlaps.append(under_way)
+
+    fake.before_reply = watch
+
+    async def work(records: Records, pulling: Callable[[str], Pull]) -> None:
+        async def later(number: int) -> None:
+            await asyncio.sleep(number * 0.004)
+            await pulls()(records, pulling)
+
+        await asyncio.gather(*(later(number) for number in range(30)))
+
+    run(scripted, work)
+    assert fake.names() == PLAIN
+    assert overlaps
+    assert not any(overlaps)
+
+
+def test_a_pull_that_fails_while_another_one_succeeds_leaves_the_others_names(
+    scripted: ScriptedBackend, fake: FakeContainerd
+) -> None:
+    async def work(records: Records, pulling: Callable[[str], Pull]) -> None:
+        async def failing() -> bytes:
+            await asyncio.sleep(0.2)
+            raise ConnectionError
+
+        results = await asyncio.gather(
+            pulls()(records, pulling), records.pulled(PULL, CHOSEN, failing), return_exceptions=True
+        )
+        assert isinstance(results[1], ConnectionError)
+        await records.settled(5)
+
+    run(scripted, work)
+    assert fake.names() == PLAIN
+
+
+def test_one_refused_look_is_not_remembered(scripted: ScriptedBackend, fake: FakeContainerd) -> None:
+    async def work(records: Records, pulling: Callable[[str], Pull]) -> None:
+        async with records.kept(PULL, parse_reference(BY_CHILD)):
+            fake.refusing = {"Get"}
+            with pytest.raises(RecordsError):
+                await pulls()(records, pulling)
+            fake.refusing = set()
+            await pulls()(records, pulling)
+
+    run(scripted, work)
+    assert PLAIN.items() <= fake.names().items()
+
+
+def test_a_stop_waits_for_names_that_are_being_written(scripted: ScriptedBackend, fake: FakeContainerd) -> None:
+    async def work(records: Records, pulling: Callable[[str], Pull]) -> None:
+        await records.settled(1)
+        task = asyncio.ensure_future(pulls()(records, pulling))
+        while not records._working:  # noqa: ASYNC110 - the pull itself says nothing
+            await asyncio.sleep(0)
+        await records.settled(5)
+        assert fake.names() == PLAIN
+        await task
+
+    run(scripted, work)
+
+
+def test_a_pull_that_fails_leaves_nothing_and_its_error_is_containerds(
+    scripted: ScriptedBackend, fake: FakeContainerd
+) -> None:
+    fake.image_ids = {}
+
+    async def work(records: Records, pulling: Callable[[str], Pull]) -> None:
+        with pytest.raises(Exception, match="not found"):
+            await pulls()(records, pulling)
+
+    run(scripted, work)
+    assert fake.names() == {}

@@ -1,0 +1,104 @@
+"""containerd's Images API and image calls in memory, for faults that the real one cannot be brought to have.
+
+It obeys the same contract test as the real containerd (``tests/cri/test_images_contract.py``).
+"""
+
+from typing import Any
+
+import grpc
+
+from fakes.containerd import ScriptedBackend
+from imagefit.cri import messages_pb2 as messages
+from imagefit.cri.wire import IMAGES_SERVICE
+
+SERVICE = "/runtime.v1.ImageService/"
+
+
+class FakeContainerd:
+    """Records by name, and image IDs by the digest that a record points at.
+
+    Attributes:
+        records: name → record.
+        image_ids: digest of a manifest → image ID; a pull of a digest that is not here is NOT_FOUND.
+        hidden: names that ImageStatus does not show although they have records, as while events are late.
+        refusing: method names (``Create``, ``ImageStatus``, …) that answer UNAVAILABLE.
+        before_reply: called with a method's name before it replies; may raise or wait.
+    """
+
+    def __init__(self, backend: ScriptedBackend) -> None:
+        self.records: dict[str, messages.Image] = {}
+        self.image_ids: dict[str, str] = {}
+        self.hidden: set[str] = set()
+        self.refusing: set[str] = set()
+        self.calls: list[str] = []
+        self.pulled: list[str] = []
+        self.before_reply: Any = None
+        for method in ("Get", "Create", "Update", "Delete"):
+            backend.unary[IMAGES_SERVICE + method] = self._answering(method)
+        for method in ("PullImage", "ImageStatus"):
+            backend.unary[SERVICE + method] = self._answering(method)
+
+    def names(self) -> dict[str, str]:
+        """Return name → digest of every record."""
+        return {name: image.target.digest for name, image in self.records.items()}
+
+    def _answering(self, method: str) -> Any:
+        async def answer(request: bytes, context: Any) -> bytes:
+            self.calls.append(method)
+            if method in self.refusing:
+                await context.abort(grpc.StatusCode.UNAVAILABLE, f"{method} is refused")
+            if self.before_reply is not None:
+                await self.before_reply(method)
+            reply: bytes = await getattr(self, f"_{method.lower()}")(request, context)
+            return reply
+
+        return answer
+
+    async def _get(self, request: bytes, context: Any) -> bytes:
+        name = messages.GetImageRequest.FromString(request).name
+        if name not in self.records:
+            await context.abort(grpc.StatusCode.NOT_FOUND, f'image "{name}": not found')
+        return messages.GetImageResponse(image=self.records[name]).SerializeToString()
+
+    async def _create(self, request: bytes, context: Any) -> bytes:
+        image = messages.CreateImageRequest.FromString(request).image
+        if image.name in self.records:
+            await context.abort(grpc.StatusCode.ALREADY_EXISTS, f'image "{image.name}": already exists')
+        self.records[image.name] = image
+        return messages.GetImageResponse(image=image).SerializeToString()
+
+    async def _update(self, request: bytes, context: Any) -> bytes:
+        update = messages.UpdateImageRequest.FromString(request)
+        name = update.image.name
+        if name not in self.records:
+            await context.abort(grpc.StatusCode.NOT_FOUND, f'image "{name}": not found')
+        if update.update_mask.paths:
+            self.records[name].target.CopyFrom(update.image.target)
+            self.records[name].labels.update(update.image.labels)
+        else:
+            self.records[name] = update.image
+        return messages.GetImageResponse(image=self.records[name]).SerializeToString()
+
+    async def _delete(self, request: bytes, context: Any) -> bytes:
+        name = messages.DeleteImageRequest.FromString(request).name
+        if self.records.pop(name, None) is None:
+            await context.abort(grpc.StatusCode.NOT_FOUND, f'image "{name}": not found')
+        return b""
+
+    async def _pullimage(self, request: bytes, context: Any) -> bytes:
+        name = messages.PullImageRequest.FromString(request).image.image
+        digest = name.partition("@")[2]
+        if digest not in self.image_ids:
+            await context.abort(grpc.StatusCode.NOT_FOUND, f"{name}: not found")
+        self.pulled.append(name)
+        target = messages.Descriptor(media_type="application/x", digest=digest, size=7)
+        self.records[name] = messages.Image(name=name, target=target)
+        return messages.PullImageResponse(image_ref=self.image_ids[digest]).SerializeToString()
+
+    async def _imagestatus(self, request: bytes, context: Any) -> bytes:
+        name = messages.ImageStatusRequest.FromString(request).image.image
+        record = self.records.get(name)
+        reply = messages.ImageStatusResponse()
+        if record is not None and name not in self.hidden:
+            reply.image.id = self.image_ids.get(record.target.digest, "")
+        return reply.SerializeToString()

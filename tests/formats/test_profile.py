@@ -1,0 +1,55 @@
+"""One profile per entry: what it needs, what it claims, and what could not be read of it."""
+
+import pytest
+
+from builders import Json, entry, index, without_platform
+from imagefit.formats.profile import profile_of
+from imagefit.model.requirement import HasFlag, Profile, RunsOn
+
+
+def _profile(raw: dict[str, object]) -> Profile:
+    return profile_of(index(raw).entries[0])
+
+
+@pytest.mark.parametrize(
+    ("platform", "question", "depth"),
+    [
+        pytest.param("linux/amd64", RunsOn("linux", "amd64", "v1"), 1, id="default variant"),
+        pytest.param("linux/amd64/v3", RunsOn("linux", "amd64", "v3"), 3, id="variant"),
+        pytest.param("Linux/X86_64", RunsOn("linux", "amd64", "v1"), 1, id="other spelling"),
+        pytest.param("linux/s390x", RunsOn("linux", "s390x", ""), 0, id="no variants"),
+        pytest.param("linux", RunsOn("linux", "", ""), 0, id="no architecture, which containerd never matches"),
+        pytest.param("unknown/unknown", RunsOn("unknown", "unknown", ""), 0, id="attestation"),
+    ],
+)
+def test_the_platform_is_the_first_need(platform: str, question: RunsOn, depth: int) -> None:
+    check = _profile(entry("x", platform)).checks[0]
+    assert (check.question, check.depth) == (question, depth)
+
+
+def test_every_feature_of_the_system_and_of_the_cpu_is_a_need() -> None:
+    keys: Json = {"os.features": ["win32k"], "features": ["avx2", "bmi2"]}
+    profile = _profile(entry("x", **keys))
+    assert [check.asked for check in profile.checks] == ["linux/amd64", "win32k", "avx2", "bmi2"]
+    assert profile.checks[1].question == HasFlag(("os.features",), ("win32k",))
+
+
+def test_annotations_are_claims_and_no_needs() -> None:
+    profile = _profile(entry("x", annotations={"a": "b"}))
+    assert profile.claims == {"a": "b"}
+    assert len(profile.checks) == 1
+    assert profile.problems == ()
+
+
+def test_an_entry_without_a_platform_is_a_problem_of_its_own() -> None:
+    profile = _profile(without_platform("x", {"a": "b"}))
+    assert (profile.checks, profile.claims, profile.documents) == ((), {"a": "b"}, ())
+    assert len(profile.problems) == 1
+
+
+@pytest.mark.parametrize("features", [7, "avx2", {}, [7], [""], ["a"] * 257])
+def test_features_that_cannot_be_read_are_a_problem_and_the_other_needs_stay(features: object) -> None:
+    keys: Json = {"features": features, "os.features": ["a"]}
+    profile = _profile(entry("x", **keys))
+    assert [problem.place for problem in profile.problems] == ["platform.features"]
+    assert [check.asked for check in profile.checks] == ["linux/amd64", "a"]

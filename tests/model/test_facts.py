@@ -1,0 +1,95 @@
+"""Facts and node profiles: what covered means, and which profiles are read."""
+
+import pytest
+
+from builders import facts, node, to_bytes
+from imagefit.errors import InvalidProfileError
+from imagefit.model.facts import Facts, Node, format_profile, parse_profile
+
+_FEATURES = {
+    "flags": {"cpu.cpuid": {"elements": {"AVX2": {}}}, "kernel.loadedmodule": {"elements": {}}},
+    "attributes": {"kernel.version": {"elements": {"full": "6.1.0-18-amd64", "major": "6"}}},
+    "instances": {"pci.device": {"elements": [{"attributes": {"vendor": "10de", "device": "2336"}}]}},
+}
+
+
+def test_a_profile_is_read_in_the_words_of_nfd() -> None:
+    content = to_bytes({"os": "linux", "architecture": "amd64", "variant": "v3", "features": _FEATURES})
+    assert parse_profile(content) == node(
+        "linux/amd64/v3",
+        {"cpu.cpuid": ["AVX2"], "kernel.loadedmodule": []},
+        {"kernel.version": {"full": "6.1.0-18-amd64", "major": "6"}},
+        {"pci.device": [{"vendor": "10de", "device": "2336"}]},
+    )
+
+
+def test_variant_and_features_may_be_missing() -> None:
+    assert parse_profile(to_bytes({"os": "linux", "architecture": "arm64"})) == Node("linux", "arm64")
+
+
+def test_a_written_profile_reads_back() -> None:
+    some = node("linux/arm64/v8.2", {"a.b": ["X", "Y"]}, {"c.d": {"k": "v", "é": '"\n'}}, {"e.f": [{}, {"k": "v"}]})
+    assert parse_profile(format_profile(some)) == some
+
+
+def test_equal_nodes_give_equal_bytes() -> None:
+    one = node("linux/amd64", {"a": ["X", "Y"], "b": []}, {"c": {"k": "1", "l": "2"}})
+    other = node("linux/amd64", {"b": [], "a": ["Y", "X"]}, {"c": {"l": "2", "k": "1"}})
+    assert format_profile(one) == format_profile(other)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        pytest.param(b"", id="empty"),
+        pytest.param(b"\xff", id="no text"),
+        pytest.param(b"[]", id="list"),
+        pytest.param(b"{}", id="nothing"),
+        pytest.param(b"[" * 100_000, id="nested deeply"),
+        pytest.param(to_bytes({"os": "linux"}), id="no architecture"),
+        pytest.param(to_bytes({"architecture": "amd64"}), id="no system"),
+        pytest.param(to_bytes({"os": "linux", "architecture": "amd64", "varaint": "v3"}), id="misspelt key"),
+        pytest.param(to_bytes({"os": "linux", "architecture": "amd64", "features": []}), id="features that are a list"),
+        pytest.param(
+            to_bytes({"os": "linux", "architecture": "amd64", "features": {"flags": {"a": {"elements": ["X"]}}}}),
+            id="flags that are a list",
+        ),
+        pytest.param(
+            to_bytes(
+                {"os": "linux", "architecture": "amd64", "features": {"attributes": {"a": {"elements": {"k": 1}}}}}
+            ),
+            id="attribute that is a number",
+        ),
+        pytest.param(
+            to_bytes({"os": "linux", "architecture": "amd64", "features": {"instances": {"a": {"elements": [7]}}}}),
+            id="instance that is a number",
+        ),
+    ],
+)
+def test_what_is_no_profile_is_refused_with_advice(content: bytes) -> None:
+    with pytest.raises(InvalidProfileError, match="not a node profile") as caught:
+        parse_profile(content)
+    assert "imagefit node" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("feature", "expected"),
+    [
+        pytest.param("flag.feature", True, id="flags"),
+        pytest.param("attribute.feature", True, id="attributes"),
+        pytest.param("instance.feature", True, id="instances"),
+        pytest.param("X", False, id="the name of a flag"),
+        pytest.param("other.feature", False, id="another"),
+    ],
+)
+def test_a_feature_is_covered_even_where_nothing_was_found(feature: str, expected: object) -> None:
+    empty = facts({"flag.feature": []}, {"attribute.feature": {}}, {"instance.feature": []})
+    assert empty.covers(feature) is expected
+
+
+def test_merged_facts_hold_both_and_the_other_wins() -> None:
+    one = facts({"a": ["X"], "b": ["B"]}, {"c": {"k": "1"}, "e": {}}, {"d": [{"k": "1"}]})
+    other = facts({"a": ["Y"]}, {"c": {"l": "2"}}, {"d": []})
+    assert one.merged(other) == facts({"a": ["Y"], "b": ["B"]}, {"c": {"l": "2"}, "e": {}}, {"d": []})
+    assert one.merged(Facts()) == one
+    assert Facts().merged(one) == one

@@ -1,0 +1,112 @@
+"""All detectors together: one that breaks costs only itself."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from imagefit.model.facts import Facts
+from imagefit.node.collect import collect, platform_of
+from imagefit.node.contract import CannotLookError, HostView
+from imagefit.node.detectors import DETECTORS
+
+
+@dataclass(frozen=True)
+class _Fixed:
+    """Answers the same on every host, or raises."""
+
+    name: str
+    features: tuple[str, ...]
+    answer: Facts | Exception
+
+    def detect(self, host: HostView) -> Facts:
+        if isinstance(self.answer, Exception):
+            raise self.answer
+        return self.answer
+
+
+_GOOD = _Fixed("good", ("a.flags", "a.missing"), Facts(flags={"a.flags": frozenset({"X"})}))
+
+
+def test_a_broken_detector_costs_only_itself(tmp_path: Path) -> None:
+    broken = _Fixed("broken", ("b.flags",), ZeroDivisionError("by zero"))
+    collected = collect(HostView(tmp_path, machine="x86_64"), (broken, _GOOD))
+    assert collected.node.facts == _GOOD.answer
+    first, second = collected.reports
+    assert (first.name, first.ok, first.message) == ("broken", False, "ZeroDivisionError: by zero")
+    assert first.uncovered == ("b.flags",)
+    assert (second.name, second.ok, second.message, second.uncovered) == ("good", True, "", ("a.missing",))
+    assert first.seconds >= 0
+
+
+def test_a_source_that_cannot_be_read_is_no_failure(tmp_path: Path) -> None:
+    blind = _Fixed("blind", ("b.flags",), CannotLookError("/proc/x: Permission denied"))
+    collected = collect(HostView(tmp_path, machine="x86_64"), (blind,))
+    (report,) = collected.reports
+    assert (report.ok, report.message, report.uncovered) == (True, "/proc/x: Permission denied", ("b.flags",))
+    assert not collected.node.facts.covers("b.flags")
+
+
+class _Locked(HostView):
+    """A host on which nothing may be read."""
+
+    def read_start(self, path: str, size_bytes: int) -> bytes:
+        raise CannotLookError(f"{path}: Permission denied")
+
+    def list_dir(self, path: str) -> tuple[str, ...]:
+        raise CannotLookError(f"{path}: Permission denied")
+
+    def exists(self, path: str) -> bool:
+        raise CannotLookError(f"{path}: Permission denied")
+
+
+def test_a_locked_host_is_covered_by_nothing_and_nothing_breaks(tmp_path: Path) -> None:
+    collected = collect(_Locked(tmp_path, machine="x86_64"))
+    assert all(report.ok and report.message for report in collected.reports)
+    assert all(report.uncovered for report in collected.reports)
+    assert collected.node.facts == Facts()
+
+
+def test_an_empty_host_breaks_nothing(tmp_path: Path) -> None:
+    collected = collect(HostView(tmp_path))
+    assert [report.message for report in collected.reports if not report.ok] == []
+    assert collected.node.architecture == ""
+    assert collected.node.facts == Facts()
+
+
+def test_this_machine_can_be_looked_at() -> None:
+    collected = collect(HostView())
+    assert [report.message for report in collected.reports if not report.ok] == []
+    assert collected.node.os == "linux"
+    assert collected.node.architecture
+    assert collected.node.facts.covers("kernel.version")
+
+
+def test_every_feature_has_one_detector_and_every_detector_a_name_of_its_own() -> None:
+    features = [feature for detector in DETECTORS for feature in detector.features]
+    assert len(set(features)) == len(features)
+    assert len({detector.name for detector in DETECTORS}) == len(DETECTORS)
+
+
+def _with(*flags: str) -> Facts:
+    return Facts(flags={"cpu.cpuid": frozenset(flags)})
+
+
+@pytest.mark.parametrize(
+    ("machine", "facts", "platform"),
+    [
+        pytest.param("x86_64", _with(), ("amd64", "v1"), id="amd64-at-least-v1"),
+        pytest.param("x86_64", Facts(), ("amd64", ""), id="amd64-unread"),
+        pytest.param("aarch64", _with("FP", "ASIMD", "ATOMICS", "ASIMDRDM", "CRC32"), ("arm64", "v8.1"), id="arm64"),
+        pytest.param("aarch64", _with(), ("arm64", "v8"), id="arm64-at-least-v8"),
+        pytest.param("armv7l", _with(), ("arm", "v7"), id="arm-v7"),
+        pytest.param("armv6l", Facts(), ("arm", "v6"), id="arm-v6"),
+        pytest.param("i686", _with("SSE2"), ("386", ""), id="386"),
+        pytest.param("ppc64le", Facts(), ("ppc64le", ""), id="ppc64le"),
+        pytest.param("riscv64", Facts(), ("riscv64", ""), id="riscv64"),
+        pytest.param("s390x", _with("VXE"), ("s390x", ""), id="s390x"),
+        pytest.param("loongarch64", Facts(), ("loong64", ""), id="loong64"),
+    ],
+)
+def test_machines_are_named_as_oci_does(machine: str, facts: Facts, platform: tuple[str, str]) -> None:
+    assert platform_of(machine, facts) == platform

@@ -1,0 +1,98 @@
+"""The cache gives back what was put in or nothing, and never raises."""
+
+import os
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from imagefit.model.oci import MAX_DOCUMENT_BYTES, digest_of
+from imagefit.registry.cache import ContentCache
+
+CONTENT = b"content"
+DIGEST = digest_of(CONTENT)
+
+
+def test_what_was_put_is_there(tmp_path: Path) -> None:
+    directory = tmp_path / "a" / "b"
+    cache = ContentCache(directory)
+    assert cache.get(DIGEST) is None
+    cache.put(DIGEST, CONTENT)
+    assert cache.get(DIGEST) == CONTENT
+    (file,) = directory.iterdir()
+    assert (directory.stat().st_mode & 0o777, file.stat().st_mode & 0o777) == (0o700, 0o600)
+
+
+@pytest.mark.parametrize("algorithm", ["sha384", "sha512"])
+def test_other_algorithms(tmp_path: Path, algorithm: str) -> None:
+    digest = digest_of(CONTENT, algorithm)
+    cache = ContentCache(tmp_path)
+    cache.put(digest, CONTENT)
+    assert cache.get(digest) == CONTENT
+
+
+@pytest.mark.parametrize("found", [b"", b"other", b"x" * (MAX_DOCUMENT_BYTES + 2)], ids=["empty", "other", "huge"])
+def test_a_wrong_file_is_deleted(tmp_path: Path, found: bytes) -> None:
+    cache = ContentCache(tmp_path)
+    cache.put(DIGEST, CONTENT)
+    (file,) = tmp_path.iterdir()
+    file.write_bytes(found)
+    assert cache.get(DIGEST) is None
+    assert not file.exists()
+
+
+@given(st.text())
+def test_what_is_no_digest_touches_no_disk(digest: str) -> None:
+    directory = Path("/nonexistent/imagefit")
+    cache = ContentCache(directory, on_problem=lambda problem: pytest.fail(str(problem)))
+    cache.put(digest, CONTENT)
+    assert cache.get(digest) is None
+
+
+def test_the_longest_unused_goes_first(tmp_path: Path) -> None:
+    cache = ContentCache(tmp_path, limit_bytes=250)
+    contents = [bytes([number]) * 100 for number in range(3)]
+    for age, content in enumerate(contents[:2]):
+        cache.put(digest_of(content), content)
+        path = tmp_path / digest_of(content).replace(":", "-")
+        os.utime(path, (1000 + age, 1000 + age))
+    assert cache.get(digest_of(contents[0])) is not None
+    cache.put(digest_of(contents[2]), contents[2])
+    assert [cache.get(digest_of(content)) is not None for content in contents] == [True, False, True]
+
+
+def test_what_is_larger_than_all_is_not_kept(tmp_path: Path) -> None:
+    cache = ContentCache(tmp_path, limit_bytes=3)
+    cache.put(DIGEST, CONTENT)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_foreign_files_stay_and_old_unfinished_ones_go(tmp_path: Path) -> None:
+    foreign, unfinished = tmp_path / "notes", tmp_path / ".unfinished-x"
+    for file in (foreign, unfinished):
+        file.write_bytes(b"x" * 100)
+        os.utime(file, (1000, 1000))
+    cache = ContentCache(tmp_path, limit_bytes=50)
+    cache.put(DIGEST, CONTENT)
+    assert (foreign.exists(), unfinished.exists(), cache.get(DIGEST)) == (True, False, CONTENT)
+
+
+def test_a_directory_that_cannot_be_is_told_and_not_raised(tmp_path: Path) -> None:
+    problems: list[OSError] = []
+    (tmp_path / "file").touch()
+    cache = ContentCache(tmp_path / "file" / "cache", on_problem=problems.append)
+    cache.put(DIGEST, CONTENT)
+    assert cache.get(DIGEST) is None
+    assert len(problems) == 2
+    ContentCache(tmp_path / "file" / "cache").put(DIGEST, CONTENT)
+
+
+def test_a_place_that_is_taken_is_told_and_leaves_nothing(tmp_path: Path) -> None:
+    problems: list[OSError] = []
+    (tmp_path / DIGEST.replace(":", "-") / "x").mkdir(parents=True)
+    cache = ContentCache(tmp_path, on_problem=problems.append)
+    cache.put(DIGEST, CONTENT)
+    assert cache.get(DIGEST) is None
+    assert len(problems) == 2
+    assert [path.name for path in tmp_path.iterdir()] == [DIGEST.replace(":", "-")]

@@ -1,0 +1,61 @@
+"""What the README shows works as shown."""
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from builders import digest, index, node
+from imagefit.cli.main import main
+from imagefit.config import Config, Prefer, parse_config
+from imagefit.model.decision import Truth
+from imagefit.model.policy import Policy
+from imagefit.selection.session import Selection
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text()
+
+
+def _block(language: str) -> str:
+    found = re.search(rf"```{language}\n(.*?)```", README, re.DOTALL)
+    assert found
+    return found[1]
+
+
+def test_the_configuration_is_the_default_but_for_its_preference() -> None:
+    shown = parse_config(_block("toml").encode(), "README.md")
+    assert shown.prefer == (Prefer("org.example.mpi", "mpich", 5),)
+    default = Config()
+    for table in ("server", "containerd", "registry", "node", "policy"):
+        assert getattr(shown, table) == getattr(default, table)
+
+
+def test_the_entry_is_read_without_a_problem_and_judged() -> None:
+    entry = json.loads(_block("json").replace("sha256:…", digest("readme")))
+    here = node(
+        "linux/amd64/v3",
+        flags={"cpu.cpuid": {"AVX2"}},
+        attributes={"kernel.version": {"full": "6.1.0"}, "system.libc": {"glibc": "2.36"}},
+        instances={"pci.device": ()},
+    )
+    verdict = Selection(index(entry), here, Policy()).decide().ranking[0].verdict
+    assert verdict.problems == ()
+    assert verdict.truth is Truth.YES
+    assert verdict.documents[0].best == 1
+
+
+@pytest.mark.parametrize("command", ["explain", "node", "serve", "config"])
+def test_every_command_named_exists(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert f"imagefit {command}" in README
+    with pytest.raises(SystemExit) as ended:
+        main([command, "--help"])
+    assert ended.value.code == 0
+    assert "usage: imagefit" in capsys.readouterr().out
+
+
+def test_every_path_and_target_named_exists() -> None:
+    for path in re.findall(r"\]\(([\w./-]+)\)", README):
+        assert (ROOT / path).exists(), path
+    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    assert set(re.findall(r"`?make ([a-z]+)", README)) <= targets

@@ -1,0 +1,249 @@
+"""From a pull request to its outcome: what the policy makes of a decision, an error or a defect."""
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from builders import (
+    CONFIG_MEDIA_TYPE,
+    INDEX_MEDIA_TYPE,
+    MANIFEST_MEDIA_TYPE,
+    digest,
+    entry,
+    index_bytes,
+    node,
+    to_bytes,
+)
+from imagefit.cri.wire import PullRequest
+from imagefit.errors import (
+    ContentMissingError,
+    InvalidConfigurationError,
+    RegistryDeniedError,
+    RegistryUnreachableError,
+)
+from imagefit.model.credentials import AuthConfig
+from imagefit.model.decision import Outcome, PassThrough, Refuse, Rewrite
+from imagefit.model.facts import Node
+from imagefit.model.oci import Descriptor
+from imagefit.model.policy import Mode, NoMatch, OnError, Policy, Unknown
+from imagefit.model.reference import ImageReference, parse_reference
+from imagefit.registry.client import Resolved
+from imagefit.service import MAX_METADATA_BYTES, Service
+
+FITS = [{"oci.kernel.version": ">=5"}]
+FAILS = [{"oci.kernel.version": "<5"}]
+DEFAULT = Policy()
+NODE = node(attributes={"kernel.version": {"full": "6.1.0"}})
+
+
+class MemoryRegistry:
+    """Content by digest, and one index behind every reference."""
+
+    def __init__(self, *entries: Any, media_type: str = INDEX_MEDIA_TYPE) -> None:
+        self.index = index_bytes(*entries)
+        self.content = {digest(self.index): self.index}
+        self.media_type = media_type
+        self.failing: Exception | None = None
+        self.asked: list[tuple[str, str]] = []
+        self.seen_auth: list[AuthConfig | None] = []
+        self.under_way = self.most_under_way = 0
+
+    def put(self, content: bytes) -> dict[str, Any]:
+        self.content[digest(content)] = content
+        return {"digest": digest(content), "size": len(content)}
+
+    async def resolve(self, reference: ImageReference, auth: AuthConfig | None) -> Resolved:
+        self.seen_auth.append(auth)
+        if self.failing:
+            raise self.failing
+        return Resolved(self.media_type, digest(self.index), len(self.index))
+
+    async def fetch(
+        self, reference: ImageReference, descriptor: Descriptor, auth: AuthConfig | None, *, kind: str
+    ) -> bytes:
+        self.seen_auth.append(auth)
+        self.asked.append((kind, descriptor.digest))
+        self.under_way += 1
+        self.most_under_way = max(self.most_under_way, self.under_way)
+        await asyncio.sleep(0.001)
+        self.under_way -= 1
+        if descriptor.digest not in self.content:
+            raise ContentMissingError("it is not there")
+        return self.content[descriptor.digest]
+
+
+def choose(
+    registry: MemoryRegistry, policy: Policy = DEFAULT, image: str = "app:1", budget_seconds: float = 5
+) -> Outcome:
+    async def known() -> Node:
+        return NODE
+
+    service = Service(registry, known, policy, budget_seconds)
+    return asyncio.run(service.choose(PullRequest(image, AuthConfig("user", "planted"), b"")))
+
+
+FITTING = (entry("plain"), entry("fits", "linux/amd64/v2", compatibilities=FITS))
+UNFIT = (entry("no", compatibilities=FAILS),)
+UNSURE = (entry("unsure", "linux/amd64/v2", compatibilities=[{"nobody": "knows"}]),)
+PLAIN = (entry("plain"), entry("other", "linux/s390x"))
+
+OUTCOMES = [
+    pytest.param(FITTING, Policy(), Rewrite, id="the-best-is-pulled"),
+    pytest.param(FITTING, Policy(mode=Mode.OBSERVE), "mode observe", id="observe-passes-through"),
+    pytest.param(FITTING, Policy(mode=Mode.OFF), "mode off", id="off-passes-through"),
+    pytest.param(PLAIN, Policy(), "no other choice", id="containerds-own-choice-passes-through"),
+    pytest.param(UNFIT, Policy(), Refuse, id="no-match-is-refused"),
+    pytest.param(UNFIT, Policy(no_match=NoMatch.PASS_THROUGH), "no match", id="no-match-may-pass-through"),
+    pytest.param(UNFIT, Policy(mode=Mode.OBSERVE), "no match", id="observe-never-refuses"),
+    pytest.param(UNSURE, Policy(), Rewrite, id="unknown-comes-last-but-comes"),
+    pytest.param(UNSURE, Policy(unknown=Unknown.REJECT), Refuse, id="unknown-may-be-refused"),
+]
+
+
+@pytest.mark.parametrize(("entries", "policy", "expected"), OUTCOMES)
+def test_what_the_policy_makes_of_a_decision(entries: Any, policy: Policy, expected: Any) -> None:
+    outcome = choose(MemoryRegistry(*entries), policy)
+    if isinstance(expected, str):
+        assert outcome == PassThrough(outcome.reference if isinstance(outcome, PassThrough) else None, expected)
+    else:
+        assert isinstance(outcome, expected)
+        assert not getattr(outcome, "transient", False)
+
+
+def test_a_rewrite_names_what_was_asked_the_index_and_the_choice() -> None:
+    registry = MemoryRegistry(*FITTING)
+    outcome = choose(registry)
+    assert isinstance(outcome, Rewrite)
+    assert (outcome.index_digest, outcome.chosen_digest) == (digest(registry.index), digest("fits"))
+    assert outcome.chosen_name == f"docker.io/library/app@{digest('fits')}"
+    assert outcome.record_names == ("docker.io/library/app:1", f"docker.io/library/app@{digest(registry.index)}")
+
+
+ERRORS: list[Any] = [
+    RegistryUnreachableError("away"),
+    RegistryDeniedError("denied"),
+    ContentMissingError("missing"),
+    InvalidConfigurationError("hosts"),
+    RuntimeError("a defect"),
+]
+
+
+@pytest.mark.parametrize("error", ERRORS, ids=lambda error: type(error).__name__)
+def test_every_error_passes_through_or_fails_as_the_operator_set(error: Exception) -> None:
+    registry = MemoryRegistry(*FITTING)
+    registry.failing = error
+    assert isinstance(choose(registry), PassThrough)
+    refused = choose(registry, Policy(on_error=OnError.FAIL))
+    assert isinstance(refused, Refuse)
+    assert refused.transient
+    assert len(refused.message.encode()) < 1024
+    assert isinstance(choose(registry, Policy(on_error=OnError.FAIL, mode=Mode.OBSERVE)), PassThrough)
+
+
+def test_what_is_no_index_or_no_name_passes_through() -> None:
+    manifest = choose(MemoryRegistry(media_type=MANIFEST_MEDIA_TYPE))
+    assert isinstance(manifest, PassThrough)
+    assert (str(manifest.reference), manifest.reason) == ("docker.io/library/app:1", "no index")
+    registry = MemoryRegistry(*FITTING)
+    assert choose(registry, image="Not A Name") == PassThrough(None, "no image name")
+    assert not registry.seen_auth
+
+
+def test_time_beyond_the_budget_passes_through() -> None:
+    class Hanging(MemoryRegistry):
+        async def resolve(self, reference: ImageReference, auth: AuthConfig | None) -> Resolved:
+            await asyncio.sleep(60)
+            raise AssertionError
+
+    outcome = choose(Hanging(*FITTING), budget_seconds=0.05)
+    assert isinstance(outcome, PassThrough)
+    assert outcome.reason == "budget-spent"
+
+
+def test_a_decision_takes_at_most_a_quarter_of_its_callers_time() -> None:
+    class Hanging(MemoryRegistry):
+        async def resolve(self, reference: ImageReference, auth: AuthConfig | None) -> Resolved:
+            await asyncio.sleep(60)
+            raise AssertionError
+
+    async def known() -> Node:
+        return NODE
+
+    async def timed() -> float:
+        started = asyncio.get_running_loop().time()
+        outcome = await Service(Hanging(), known, DEFAULT, 50).choose(PullRequest("app:1", None, b""), 0.4)
+        assert outcome == PassThrough(parse_reference("app:1"), "budget-spent")
+        return asyncio.get_running_loop().time() - started
+
+    assert 0.09 < asyncio.run(timed()) < 5
+
+
+def test_metadata_that_hangs_costs_its_own_entry_and_not_the_decision() -> None:
+    hanging = {"mediaType": MANIFEST_MEDIA_TYPE, "digest": digest("hangs"), "size": 3}
+
+    class Hanging(MemoryRegistry):
+        async def fetch(self, reference: Any, descriptor: Descriptor, auth: Any, *, kind: str) -> bytes:
+            if descriptor.digest == digest("hangs"):
+                await asyncio.sleep(60)
+            return await super().fetch(reference, descriptor, auth, kind=kind)
+
+    registry = Hanging(entry("a", compatibilities=hanging), entry("b", "linux/amd64/v2", compatibilities=FITS))
+    outcome = choose(registry, budget_seconds=1)
+    assert isinstance(outcome, Rewrite)
+    assert outcome.chosen_digest == digest("b")
+
+
+def _proposal_i(registry: MemoryRegistry, sets: Any) -> dict[str, Any]:
+    config = registry.put(to_bytes({"config": {"compatibilities": sets}}))
+    manifest = registry.put(to_bytes({"config": {"mediaType": CONFIG_MEDIA_TYPE, **config}, "layers": []}))
+    return {"mediaType": MANIFEST_MEDIA_TYPE, **manifest}
+
+
+def _with_index(registry: MemoryRegistry, *entries: Any) -> MemoryRegistry:
+    registry.index = index_bytes(*entries)
+    registry.content[digest(registry.index)] = registry.index
+    return registry
+
+
+def test_each_piece_of_metadata_is_fetched_once_and_only_for_entries_that_may_fit() -> None:
+    registry = MemoryRegistry()
+    fits, unneeded = _proposal_i(registry, FITS), _proposal_i(registry, FAILS)
+    entries = [entry(str(number), compatibilities=fits) for number in range(20)]
+    _with_index(registry, *entries, entry("foreign", "linux/s390x", compatibilities=unneeded))
+    outcome = choose(registry)
+    assert isinstance(outcome, Rewrite)
+    assert outcome.chosen_digest == digest("0")
+    kinds = [kind for kind, _ in registry.asked]
+    assert kinds == ["manifests", "manifests", "blobs"]
+    assert set(registry.seen_auth) == {AuthConfig("user", "planted")}
+
+
+def test_metadata_is_fetched_in_parallel_and_bounded() -> None:
+    registry = MemoryRegistry()
+    entries = [entry(str(n), compatibilities=_proposal_i(registry, [{"n": str(n)}])) for n in range(40)]
+    choose(_with_index(registry, *entries))
+    assert 2 <= registry.most_under_way <= 8
+
+
+def test_metadata_that_is_not_there_costs_its_own_entry() -> None:
+    registry = MemoryRegistry()
+    missing = {"mediaType": MANIFEST_MEDIA_TYPE, "digest": digest("nowhere"), "size": 3}
+    entries = (entry("a", compatibilities=missing), entry("b", "linux/amd64/v2", compatibilities=FITS))
+    outcome = choose(_with_index(registry, *entries))
+    assert isinstance(outcome, Rewrite)
+    assert outcome.chosen_digest == digest("b")
+
+
+def test_metadata_is_bounded_in_bytes() -> None:
+    registry = MemoryRegistry()
+    padding = "x" * (4 * 1024 * 1024 - 200)
+    make: Callable[[int], Any] = lambda n: registry.put(  # noqa: E731
+        to_bytes({"compatibilities": FITS, "annotations": {"n": str(n), "padding": padding}})
+    )
+    document = "application/vnd.oci.image.compatibilities.v1+json"
+    entries = [entry(str(n), compatibilities={"mediaType": document, **make(n)}) for n in range(24)]
+    choose(_with_index(registry, *entries))
+    fetched = sum(len(registry.content[one]) for kind, one in registry.asked if kind == "blobs")
+    assert fetched <= MAX_METADATA_BYTES + 8 * 4 * 1024 * 1024
