@@ -11,7 +11,7 @@ import pytest
 
 from builders import node
 from imagefit.cli.main import main
-from imagefit.model.facts import format_profile
+from imagefit.formats.node_profile import format_profile
 
 NODE = node(
     "linux/amd64/v3",

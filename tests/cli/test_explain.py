@@ -14,7 +14,7 @@ from cli.conftest import COLUMNS, Imagefit, child
 from harness.images import push_image, push_index
 from harness.process import free_port
 from harness.registry import Registry
-from imagefit.model.facts import format_profile
+from imagefit.formats.node_profile import format_profile
 from imagefit.model.oci import MAX_DOCUMENT_BYTES
 
 FITS = {"oci.kernel.version": ">=6.0", "tags": ["new"]}

@@ -7,7 +7,7 @@ import pytest
 
 from builders import entry, index_bytes
 from cli.conftest import COLUMNS, Imagefit
-from imagefit.model.facts import parse_profile
+from imagefit.formats.node_profile import parse_profile
 from imagefit.node.collect import collect
 from imagefit.node.contract import HostView
 

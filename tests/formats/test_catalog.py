@@ -5,6 +5,7 @@ import pytest
 from builders import to_bytes
 from imagefit.errors import InvalidDocumentError
 from imagefit.formats.catalog import read, recognize
+from imagefit.formats.syntax import load
 from imagefit.formats.contract import Fragment
 
 
@@ -18,7 +19,7 @@ from imagefit.formats.contract import Fragment
     ],
 )
 def test_a_list_of_sets_is_flat_sets(content: bytes) -> None:
-    assert recognize(content) == "flat-sets"
+    assert recognize(load(content)).name == "flat-sets"
 
 
 @pytest.mark.parametrize(
@@ -38,7 +39,7 @@ def test_a_list_of_sets_is_flat_sets(content: bytes) -> None:
 )
 def test_no_dialect_claims_another_shape(content: bytes) -> None:
     with pytest.raises(InvalidDocumentError):
-        recognize(content)
+        recognize(load(content))
 
 
 def test_places_lead_from_the_carrier_to_the_fault() -> None:

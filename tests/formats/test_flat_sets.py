@@ -6,15 +6,15 @@ import pytest
 
 from builders import facts, to_bytes
 from imagefit.errors import InvalidDocumentError
-from imagefit.formats.dialects.flat_sets import parse_flat_sets
-from imagefit.model.decision import Truth
+from imagefit.formats.catalog import parse
 from imagefit.model.facts import Node
 from imagefit.model.requirement import Alternative, Document
+from imagefit.model.truth import Truth
 from imagefit.selection.match import judge_document
 
 
 def _one(labels: dict[str, Any]) -> Alternative:
-    document = parse_flat_sets(to_bytes([labels]))
+    document = parse(to_bytes([labels]))
     assert document.problems == ()
     return document.alternatives[0]
 
@@ -41,7 +41,7 @@ def _truth(document: Document, **values: str) -> Truth:
     ],
 )
 def test_a_list_of_sets_is_read_bare_or_wrapped(content: bytes, count: int) -> None:
-    document = parse_flat_sets(content)
+    document = parse(content)
     assert (len(document.alternatives), document.problems) == (count, ())
 
 
@@ -64,12 +64,12 @@ def test_a_list_of_sets_is_read_bare_or_wrapped(content: bytes, count: int) -> N
 )
 def test_what_is_no_list_of_sets_is_refused(content: bytes) -> None:
     with pytest.raises(InvalidDocumentError):
-        parse_flat_sets(content)
+        parse(content)
 
 
 def test_a_place_points_at_its_set() -> None:
-    bare = parse_flat_sets(to_bytes([{}, {}]))
-    wrapped = parse_flat_sets(to_bytes({"compatibilities": [{}]}))
+    bare = parse(to_bytes([{}, {}]))
+    wrapped = parse(to_bytes({"compatibilities": [{}]}))
     assert [one.place for one in bare.alternatives] == ["/0", "/1"]
     assert [one.place for one in wrapped.alternatives] == ["/compatibilities/0"]
 
@@ -88,7 +88,7 @@ def test_a_place_points_at_its_set() -> None:
 )
 def test_a_set_has_a_score(labels: dict[str, Any], score: int) -> None:
     found = _one(labels)
-    assert (found.score, found.checks) == (score, ())
+    assert (found.score, found.needs) == (score, ())
 
 
 @pytest.mark.parametrize(
@@ -102,12 +102,12 @@ def test_a_set_has_a_score(labels: dict[str, Any], score: int) -> None:
 )
 def test_a_set_has_tags(labels: dict[str, Any], tags: tuple[str, ...]) -> None:
     found = _one(labels)
-    assert (found.tags, found.checks) == (tags, ())
+    assert (found.tags, found.needs) == (tags, ())
 
 
 def test_a_set_has_a_description() -> None:
     found = _one({"description": "for old kernels"})
-    assert (found.description, found.checks) == ("for old kernels", ())
+    assert (found.description, found.needs) == ("for old kernels", ())
 
 
 @pytest.mark.parametrize(
@@ -149,7 +149,7 @@ def test_a_set_has_a_description() -> None:
     ],
 )
 def test_a_broken_set_costs_itself_only_and_says_where(labels: dict[str, Any], place: str) -> None:
-    document = parse_flat_sets(to_bytes([{"good": "1"}, labels, {"good": "2"}]))
+    document = parse(to_bytes([{"good": "1"}, labels, {"good": "2"}]))
     assert [one.place for one in document.alternatives] == ["/0", "/2"]
     assert [problem.place for problem in document.problems] == [f"/1{place}"]
 
@@ -167,40 +167,40 @@ def test_a_broken_set_costs_itself_only_and_says_where(labels: dict[str, Any], p
     ],
 )
 def test_what_is_no_set_costs_itself_only(broken: bytes) -> None:
-    document = parse_flat_sets(b'[{"good": "1"}, ' + broken + b"]")
+    document = parse(b'[{"good": "1"}, ' + broken + b"]")
     assert [one.place for one in document.alternatives] == ["/0"]
     assert [problem.place for problem in document.problems] == ["/1"]
 
 
 def test_an_empty_list_of_sets_asks_for_nothing() -> None:
-    assert _truth(parse_flat_sets(b"[]")) is Truth.YES
+    assert _truth(parse(b"[]")) is Truth.YES
 
 
 def test_an_empty_set_holds() -> None:
-    assert _truth(parse_flat_sets(b"[{}]")) is Truth.YES
-    assert _truth(parse_flat_sets(to_bytes([{"tags": "a", "description": "b", "compatibility-score": 1}]))) is Truth.YES
+    assert _truth(parse(b"[{}]")) is Truth.YES
+    assert _truth(parse(to_bytes([{"tags": "a", "description": "b", "compatibility-score": 1}]))) is Truth.YES
 
 
 def test_one_set_that_holds_is_enough() -> None:
-    document = parse_flat_sets(to_bytes([{"a": "1"}, {"a": "2"}]))
+    document = parse(to_bytes([{"a": "1"}, {"a": "2"}]))
     assert _truth(document, a="2") is Truth.YES
     assert _truth(document, a="3") is Truth.NO
 
 
 def test_every_label_of_a_set_must_hold() -> None:
-    document = parse_flat_sets(to_bytes([{"a": "1", "b": "2"}]))
+    document = parse(to_bytes([{"a": "1", "b": "2"}]))
     assert _truth(document, a="1", b="2") is Truth.YES
     assert _truth(document, a="1") is Truth.NO
     assert _truth(document, a="1", b="1") is Truth.NO
 
 
 def test_a_broken_set_does_not_keep_another_from_holding() -> None:
-    assert _truth(parse_flat_sets(to_bytes([{"a": None}, {"a": "1"}])), a="1") is Truth.YES
-    assert _truth(parse_flat_sets(to_bytes([{"a": "1"}, {"a": "1", "b": []}])), a="1") is Truth.YES
+    assert _truth(parse(to_bytes([{"a": None}, {"a": "1"}])), a="1") is Truth.YES
+    assert _truth(parse(to_bytes([{"a": "1"}, {"a": "1", "b": []}])), a="1") is Truth.YES
 
 
 def test_where_no_set_can_be_read_it_is_not_known_whether_one_holds() -> None:
-    assert _truth(parse_flat_sets(to_bytes([{"a": None}, 7])), a="1") is Truth.UNKNOWN
+    assert _truth(parse(to_bytes([{"a": None}, 7])), a="1") is Truth.UNKNOWN
 
 
 @pytest.mark.parametrize(
@@ -224,7 +224,7 @@ def test_where_no_set_can_be_read_it_is_not_known_whether_one_holds() -> None:
     ],
 )
 def test_a_value_holds(asked: object, has: str) -> None:
-    assert _truth(parse_flat_sets(to_bytes([{"fact": asked}])), fact=has) is Truth.YES
+    assert _truth(parse(to_bytes([{"fact": asked}])), fact=has) is Truth.YES
 
 
 @pytest.mark.parametrize(
@@ -246,8 +246,8 @@ def test_a_value_holds(asked: object, has: str) -> None:
     ],
 )
 def test_a_value_does_not_hold(asked: object, has: str) -> None:
-    assert _truth(parse_flat_sets(to_bytes([{"fact": asked}])), fact=has) is Truth.NO
+    assert _truth(parse(to_bytes([{"fact": asked}])), fact=has) is Truth.NO
 
 
 def test_a_range_of_what_is_no_version_is_not_known() -> None:
-    assert _truth(parse_flat_sets(to_bytes([{"fact": ">=2"}])), fact="new") is Truth.UNKNOWN
+    assert _truth(parse(to_bytes([{"fact": ">=2"}])), fact="new") is Truth.UNKNOWN

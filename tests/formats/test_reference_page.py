@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from imagefit.formats import vocabulary
-from imagefit.formats.dialects import flat_sets
+from imagefit.formats import reading
 from imagefit.model import oci
 from imagefit.selection import session
 
@@ -22,8 +22,8 @@ def test_every_label_stands_on_the_reference_page(label: str) -> None:
     [
         f"{oci.MAX_DOCUMENT_BYTES // 1024**2} MiB",
         f"{oci.MAX_ENTRIES:,} entries",
-        f"{flat_sets._MAX_SETS:,} sets",
-        f"{flat_sets._MAX_CHECKS:,} checks",
+        f"{reading.MAX_SETS:,} sets",
+        f"{reading.MAX_CHECKS:,} checks",
         f"{vocabulary._MAX_VALUE_CHARACTERS:,} characters",
         f"{session.MAX_FETCHES} pieces",
         f"{session.MAX_CHECKS:,} checks",

@@ -7,8 +7,8 @@ import pytest
 from builders import facts
 from imagefit.errors import InvalidDocumentError
 from imagefit.formats.vocabulary import checks_of_flags, checks_of_label
-from imagefit.model.decision import Truth
 from imagefit.model.facts import Facts, Node
+from imagefit.model.truth import Truth
 from imagefit.selection.match import all_of, judge
 
 _FLAGS = {"cpu.cpuid": ["AVX2", "AVX512FP16", "SSE4", "ASIMDDP"]}

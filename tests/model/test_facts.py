@@ -4,7 +4,8 @@ import pytest
 
 from builders import facts, node, to_bytes
 from imagefit.errors import InvalidProfileError
-from imagefit.model.facts import Facts, Node, format_profile, parse_profile
+from imagefit.formats.node_profile import format_profile, parse_profile
+from imagefit.model.facts import Facts, Node
 
 _FEATURES = {
     "flags": {"cpu.cpuid": {"elements": {"AVX2": {}}}, "kernel.loadedmodule": {"elements": {}}},

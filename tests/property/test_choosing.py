@@ -26,10 +26,11 @@ from builders import (
     without_platform,
 )
 from imagefit.formats.vocabulary import checks_of_label
-from imagefit.model.decision import Decision, Truth
+from imagefit.model.decision import Decision
 from imagefit.model.facts import Facts, Node
 from imagefit.model.oci import parse_index
 from imagefit.model.policy import Policy, Preference, Unknown
+from imagefit.model.truth import Truth
 from imagefit.selection.explain import MAX_REFUSAL_BYTES, as_data, refusal
 from imagefit.selection.match import judge
 from imagefit.selection.rank import rank

@@ -11,12 +11,13 @@ from hypothesis import strategies as st
 from builders import index_bytes, to_bytes
 from imagefit.errors import ImagefitError
 from imagefit.formats.carriers import carried_by, follow
-from imagefit.formats.catalog import read, recognize
+from imagefit.formats.catalog import parse, read
+from imagefit.formats.syntax import load
 from imagefit.formats.contract import Fragment, Locator
 from imagefit.formats.dialects.features import parse_features
-from imagefit.formats.dialects.flat_sets import parse_flat_sets
+from imagefit.formats.node_profile import format_profile, parse_profile
 from imagefit.formats.vocabulary import checks_of_label
-from imagefit.model.facts import Facts, Node, format_profile, parse_profile
+from imagefit.model.facts import Facts, Node
 from imagefit.model.oci import ImageIndex, parse_index, parse_manifest
 from imagefit.model.ranges import parse_ranges, parse_version
 from imagefit.model.reference import ImageReference, parse_reference
@@ -101,7 +102,7 @@ def test_any_entry_makes_an_index_or_a_named_error(entry: dict[str, Any]) -> Non
 @given(_CONTENT)
 def test_any_bytes_are_a_document(content: bytes) -> None:
     assert isinstance(read(Fragment(content, "x")), Document)
-    for read_it in (recognize, parse_flat_sets, parse_features):
+    for read_it in (load, parse, parse_features):
         with suppress(ImagefitError):
             read_it(content)
 

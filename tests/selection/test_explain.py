@@ -6,10 +6,11 @@ import msgspec
 import pytest
 
 from builders import decide, digest, entry, index, node, without_platform
-from imagefit.model.decision import Criterion, Decision, Ranked, Truth, Verdict
+from imagefit.model.decision import Criterion, Decision, Ranked, Verdict
 from imagefit.model.oci import Descriptor
 from imagefit.model.policy import Policy, Preference, Unknown
 from imagefit.model.requirement import Problem
+from imagefit.model.truth import Truth
 from imagefit.selection.explain import (
     MAX_REFUSAL_BYTES,
     as_data,

@@ -6,8 +6,8 @@ import pytest
 
 from builders import entry, index, node
 from imagefit.formats.carriers import carried_by
-from imagefit.model.decision import Truth
 from imagefit.model.policy import Policy
+from imagefit.model.truth import Truth
 from imagefit.selection import session as limits
 from imagefit.selection.session import Selection
 

@@ -4,7 +4,6 @@ import pytest
 
 from builders import Json, entry, facts, index, node
 from imagefit.formats.profile import profile_of
-from imagefit.model.decision import Truth
 from imagefit.model.facts import Node
 from imagefit.model.ranges import parse_ranges
 from imagefit.model.requirement import (
@@ -22,6 +21,7 @@ from imagefit.model.requirement import (
     RunsOn,
     Test,
 )
+from imagefit.model.truth import Truth
 from imagefit.selection.match import all_of, any_of, evaluate, judge, judge_document
 
 _YES, _NO, _UNKNOWN = Truth.YES, Truth.NO, Truth.UNKNOWN

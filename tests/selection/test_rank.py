@@ -3,10 +3,11 @@
 import pytest
 
 from builders import digest, entry, index, node, without_platform
-from imagefit.model.decision import AlternativeVerdict, Criterion, DocumentVerdict, Finding, Truth, Verdict
+from imagefit.model.decision import AlternativeVerdict, Criterion, DocumentVerdict, Finding, Verdict
 from imagefit.model.oci import Descriptor, Platform
 from imagefit.model.policy import Preference
 from imagefit.model.requirement import Alternative, Check, Document, HasFlag
+from imagefit.model.truth import Truth
 from imagefit.selection.rank import ORDER, decided_by, plain_choice, preference, rank
 
 _PREFER = (Preference("gpu", "yes", 5), Preference("size", "small", 2), Preference("debug", "yes", -3))

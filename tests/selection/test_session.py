@@ -19,10 +19,11 @@ from builders import (
     to_bytes,
     without_platform,
 )
-from imagefit.model.decision import Criterion, Decision, Truth
+from imagefit.model.decision import Criterion, Decision
 from imagefit.model.oci import ImageIndex
 from imagefit.model.policy import Policy, Preference, Unknown
 from imagefit.model.requirement import Problem
+from imagefit.model.truth import Truth
 from imagefit.selection.session import MAX_FETCHES, Selection
 
 _NODE = node(attributes={"kernel.version": {"full": "6.1.0-18-amd64"}})

@@ -12,10 +12,11 @@ from imagefit.cli.node import read_node
 from imagefit.cli.terminal import Terminal, plain
 from imagefit.config import Config, load_config
 from imagefit.errors import InvalidIndexError
-from imagefit.model.decision import Decision, Truth
+from imagefit.model.decision import Decision
 from imagefit.model.facts import Node
 from imagefit.model.oci import MAX_DOCUMENT_BYTES, digest_of, parse_index
 from imagefit.model.reference import parse_reference
+from imagefit.model.truth import Truth
 from imagefit.registry.build import registry_client
 from imagefit.selection.explain import as_data, platform_of, reason, short, why_chosen
 from imagefit.selection.session import Selection

@@ -7,7 +7,8 @@ from rich.table import Table
 from imagefit.cli.terminal import Terminal, plain
 from imagefit.config import Config, load_config
 from imagefit.errors import InvalidProfileError
-from imagefit.model.facts import Facts, Node, format_profile, parse_profile
+from imagefit.formats.node_profile import format_profile, parse_profile
+from imagefit.model.facts import Facts, Node
 from imagefit.model.oci import MAX_DOCUMENT_BYTES
 from imagefit.node.collect import Collected, collect
 from imagefit.node.contract import HostView

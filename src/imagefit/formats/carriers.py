@@ -62,7 +62,7 @@ def follow(locator: Locator, content: bytes) -> Carried:
                 return _located(config, "config", f"config of {locator.place}")
             case "config":
                 return _sets_of_config(content, locator.place)
-            case "document":
+            case "document" | "referrers":
                 return Fragment(content, locator.place)
             case _:
                 assert_never(locator.kind)

@@ -1,21 +1,18 @@
 """Which dialect a piece of metadata is written in: one pure function over its shape.
 
-Knows every dialect by its outer shape. Leaves to the dialect to read it.
+Knows every dialect there is; a new one is a new file and a new row. Leaves to the dialect to say which shape is its own
+and to read it.
 """
 
-import msgspec
+from typing import Final
 
 from imagefit.errors import InvalidDocumentError
-from imagefit.formats.contract import Fragment
+from imagefit.formats.contract import Dialect, Fragment
 from imagefit.formats.dialects import flat_sets
+from imagefit.formats.syntax import Tree, load
 from imagefit.model.requirement import Document, Problem
 
-
-class _Outer(msgspec.Struct):
-    compatibilities: msgspec.Raw = msgspec.Raw()
-
-
-_OUTER_DECODER = msgspec.json.Decoder(_Outer)
+DIALECTS: Final[tuple[Dialect, ...]] = (flat_sets.DIALECT,)
 
 
 def read(fragment: Fragment) -> Document:
@@ -25,29 +22,42 @@ def read(fragment: Fragment) -> Document:
         The document; one that no dialect claims, or that cannot be read, has a problem and no alternative.
     """
     try:
-        dialect = recognize(fragment.content)
-        document = flat_sets.parse_flat_sets(fragment.content)
+        document = parse(fragment.content)
     except InvalidDocumentError as error:
         return Document("", problems=(Problem(error.message, fragment.place + error.place),))
     problems = tuple(Problem(problem.message, fragment.place + problem.place) for problem in document.problems)
-    return Document(dialect, document.alternatives, problems)
+    return Document(document.dialect, document.alternatives, problems)
 
 
-def recognize(content: bytes) -> str:
-    """Return the name of the dialect that claims this shape.
+def parse(content: bytes) -> Document:
+    """Read a document in the dialect that its shape shows.
 
     Args:
-        content: JSON of one fragment.
+        content: JSON or YAML of one document, at most 4 MiB.
+
+    Returns:
+        The document, problems in it with their JSON pointers.
 
     Raises:
-        InvalidDocumentError: it is not JSON, or no dialect has this shape.
+        InvalidDocumentError: it is neither JSON nor YAML, no dialect claims it or two do, or nothing of it can be read.
     """
-    shape = content.lstrip()[:1]
-    if shape == b"{":
-        try:
-            shape = bytes(_OUTER_DECODER.decode(content).compatibilities).lstrip()[:1]
-        except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError) as error:
-            raise InvalidDocumentError(f"not JSON: {error}") from error
-    if shape == b"[":
-        return flat_sets.DIALECT
-    raise InvalidDocumentError("no dialect that imagefit reads has this shape; a list of sets is expected")
+    tree = load(content)
+    return recognize(tree).parse(tree)
+
+
+def recognize(tree: Tree) -> Dialect:
+    """Return the dialect that claims the shape of a document.
+
+    Raises:
+        InvalidDocumentError: no dialect claims it, or more than one.
+    """
+    claiming = [dialect for dialect in DIALECTS if dialect.claims(tree)]
+    match claiming:
+        case [dialect]:
+            return dialect
+        case []:
+            names = ", ".join(dialect.name for dialect in DIALECTS)
+            raise InvalidDocumentError(f"no dialect has this shape; imagefit reads {names}")
+        case _:
+            names = " and ".join(dialect.name for dialect in claiming)
+            raise InvalidDocumentError(f"it has the shape of {names} at once")

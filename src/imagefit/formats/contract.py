@@ -1,10 +1,12 @@
-"""What passes between carriers, dialects and the session: pieces found, and pieces still to be fetched."""
+"""What passes between carriers, dialects and the session: pieces found, pieces still to be fetched, dialects."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Literal
 
+from imagefit.formats.syntax import Tree
 from imagefit.model.oci import Descriptor
-from imagefit.model.requirement import Problem
+from imagefit.model.requirement import Document, Problem
 
 
 @dataclass(frozen=True, slots=True)
@@ -12,12 +14,14 @@ class Fragment:
     """One piece of metadata as bytes.
 
     Attributes:
-        content: JSON of the piece, without what its carrier wraps around it.
+        content: JSON or YAML of the piece, without what its carrier wraps around it.
         place: where it was found, such as ``platform.compatibilities`` or ``config.compatibilities of sha256:…``.
+        name: the carrier's own name for it, such as the name of a profile; may be empty.
     """
 
     content: bytes
     place: str
+    name: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,19 +29,21 @@ class Locator:
     """One piece of metadata that has to be fetched.
 
     Attributes:
-        digest: of the content; together with ``kind`` it names one fetch.
+        digest: of the content, or for ``referrers`` of what they refer to; with ``kind`` it names one fetch.
         size_bytes: its size, 0 where it is not known.
-        kind: the part of the registry that holds it, and with it how the content is read: a manifest leads on to its
-            config, a config or a document holds the sets.
+        kind: the part of the registry that holds it, and with it how the content is read: ``referrers`` (the index of
+            what refers to a manifest) and a manifest lead on, a config or a document holds the sets.
         place: where the locator was found.
         media_type: what a registry has to be asked for; some hide an OCI manifest from those who do not name it.
+        name: what a fragment that it leads to is called.
     """
 
     digest: str
     size_bytes: int
-    kind: Literal["manifest", "config", "document"]
+    kind: Literal["manifest", "config", "document", "referrers"]
     place: str = field(compare=False)
     media_type: str = field(default="", compare=False)
+    name: str = field(default="", compare=False)
 
     @property
     def descriptor(self) -> Descriptor:
@@ -45,5 +51,27 @@ class Locator:
         return Descriptor(self.digest, self.media_type, self.size_bytes)
 
 
-Carried = Fragment | Locator | Problem
-"""What a carrier holds: the piece itself, the way to it, or the reason why there is none."""
+@dataclass(frozen=True, slots=True)
+class Profiles:
+    """Several pieces of which one that holds is enough (proposal G)."""
+
+    pieces: tuple["Carried", ...]
+
+
+Carried = Fragment | Locator | Profiles | Problem
+"""What a carrier holds: the piece itself, the way to it, several to choose from, or the reason why there is none."""
+
+
+@dataclass(frozen=True, slots=True)
+class Dialect:
+    """One way of writing compatibility down.
+
+    Attributes:
+        name: as reports show it, such as ``flat-sets``.
+        claims: tells from its shape whether a document is written in this dialect.
+        parse: reads one that is claimed; raises ``InvalidDocumentError`` where nothing of it can be read.
+    """
+
+    name: str
+    claims: Callable[[Tree], bool]
+    parse: Callable[[Tree], Document]

@@ -13,6 +13,7 @@ from typing import Final
 
 from imagefit.errors import InvalidDocumentError
 from imagefit.model.cpu_flags import flag_names
+from imagefit.model.facts import ANYWHERE
 from imagefit.model.microarchitecture import depth_of_flag, depth_of_target
 from imagefit.model.ranges import is_range, parse_ranges
 from imagefit.model.requirement import (
@@ -31,7 +32,7 @@ LABEL_OF_FEATURES: Final = "platform.features"
 _MAX_VALUE_CHARACTERS: Final = 16_384
 _SHOWN_CHARACTERS: Final = 200
 _CPU_FLAGS: Final = ("cpu.cpuid",)
-_FREE_FACTS: Final = ("local.feature", "local.label")
+_FREE_FACTS: Final = ("operator.fact", "local.feature", "local.label", ANYWHERE)
 _MODULE_FACTS: Final = ("kernel.loadedmodule", "kernel.enabledmodule")
 # Both spellings of a vendor: what the CPU says and what NFD says.
 _VENDORS: Final = (

@@ -1,19 +1,13 @@
 """What came out: findings, verdicts, ranking, decision. Values only; ``selection`` makes them."""
 
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 from imagefit.model.oci import Descriptor
 from imagefit.model.reference import ImageReference
-from imagefit.model.requirement import Alternative, Check, Document, Problem
-
-
-class Truth(StrEnum):
-    """Three truths: a missing fact is no only if a detector that covers it looked."""
-
-    YES = "yes"
-    NO = "no"
-    UNKNOWN = "unknown"
+from imagefit.model.requirement import Alternative, Check, Document, Group, Problem
+from imagefit.model.truth import Truth
 
 
 class Criterion(StrEnum):
@@ -37,12 +31,39 @@ class Finding:
 
 
 @dataclass(frozen=True, slots=True)
+class GroupFinding:
+    """One group of needs and whether it holds.
+
+    Attributes:
+        members: what was found of each member, in their order.
+        decisive: those that the truth rests on: of an "any of" that may hold the best one, otherwise all.
+    """
+
+    group: Group
+    truth: Truth
+    members: tuple["Judged", ...]
+    decisive: tuple["Judged", ...]
+
+
+Judged = Finding | GroupFinding
+
+
+def leaves(findings: Iterable[Judged]) -> Iterator[Finding]:
+    """Return the findings on single checks that a verdict rests on."""
+    for one in findings:
+        if isinstance(one, Finding):
+            yield one
+        else:
+            yield from leaves(one.decisive)
+
+
+@dataclass(frozen=True, slots=True)
 class AlternativeVerdict:
-    """One acceptable set, judged; ``findings`` are in the order of its checks."""
+    """One acceptable set, judged; ``findings`` are in the order of its needs."""
 
     alternative: Alternative
     truth: Truth
-    findings: tuple[Finding, ...]
+    findings: tuple[Judged, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,18 +87,22 @@ class DocumentVerdict:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """All findings of one entry."""
+    """All findings of one entry, and what it claims to be."""
 
     truth: Truth
     findings: tuple[Finding, ...]
     documents: tuple[DocumentVerdict, ...]
     problems: tuple[Problem, ...]
+    claims: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def deciding(self) -> tuple[Finding, ...]:
         """The findings that the verdict rests on: the entry's own, then those of each document's deciding set."""
         return self.findings + tuple(
-            finding for document in self.documents if document.deciding for finding in document.deciding.findings
+            finding
+            for document in self.documents
+            if document.deciding
+            for finding in leaves(document.deciding.findings)
         )
 
 

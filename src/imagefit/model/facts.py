@@ -1,18 +1,53 @@
 """What is known of a node, in Node Feature Discovery's words.
 
 Knows the three shapes a feature can have and what "covered" means. Leaves to others where facts come from and what an
-image asks. The model and the profile format are those of NFD's ``NodeFeature`` object (``spec.features``), with the
-platform beside it.
+image asks. The model is that of NFD's ``NodeFeature`` object (``spec.features``), with the platform beside it.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-
-import msgspec
-
-from imagefit.errors import InvalidProfileError
+from dataclasses import dataclass, field, replace
+from typing import Final, Literal
 
 Attributes = Mapping[str, str]
+
+Shape = Literal["flags", "attributes", "instances"]
+
+NFD_FEATURES: Final[Mapping[str, Shape]] = {
+    "cpu.coprocessor": "attributes",
+    "cpu.cpuid": "flags",
+    "cpu.cstate": "attributes",
+    "cpu.model": "attributes",
+    "cpu.pstate": "attributes",
+    "cpu.rdt": "attributes",
+    "cpu.security": "attributes",
+    "cpu.sgx": "attributes",
+    "cpu.sst": "attributes",
+    "cpu.topology": "attributes",
+    "kernel.config": "attributes",
+    "kernel.enabledmodule": "flags",
+    "kernel.loadedmodule": "flags",
+    "kernel.selinux": "attributes",
+    "kernel.version": "attributes",
+    "local.feature": "attributes",
+    "local.label": "attributes",
+    "memory.hugepages": "attributes",
+    "memory.numa": "attributes",
+    "memory.nv": "instances",
+    "memory.swap": "attributes",
+    "network.device": "instances",
+    "network.virtual": "instances",
+    "pci.device": "instances",
+    "rule.matched": "attributes",
+    "storage.block": "instances",
+    "system.dmiid": "attributes",
+    "system.libc": "attributes",
+    "system.name": "attributes",
+    "system.osrelease": "attributes",
+    "usb.device": "instances",
+}
+"""NFD's built-in features and the shape of each."""
+ANYWHERE: Final = "any source"
+"""A feature that is never covered: stands for whatever else might declare a fact, so that its absence is unknown."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,23 +60,26 @@ class Facts:
         flags: feature → names that are set, such as ``cpu.cpuid`` → {``AVX2``}.
         attributes: feature → element → value, such as ``kernel.version`` → {``full``: ``6.1.0``}.
         instances: feature → one attribute map per instance, such as ``pci.device`` → ({``vendor``: ``10de``},).
+        unseen: features that a detector is there for but could not look at.
     """
 
     flags: Mapping[str, frozenset[str]] = field(default_factory=dict)
     attributes: Mapping[str, Attributes] = field(default_factory=dict)
     instances: Mapping[str, tuple[Attributes, ...]] = field(default_factory=dict)
+    unseen: frozenset[str] = frozenset()
 
     def covers(self, feature: str) -> bool:
         """Tell whether a detector looked for ``feature``."""
         return feature in self.flags or feature in self.attributes or feature in self.instances
 
     def merged(self, other: "Facts") -> "Facts":
-        """Return both together; where both have a feature of one shape, ``other``'s replaces it."""
-        return Facts(
-            {**self.flags, **other.flags},
-            {**self.attributes, **other.attributes},
-            {**self.instances, **other.instances},
-        )
+        """Return both together: flags united, of an attribute ``other``'s value, instances one after the other."""
+        flags = {name: self.flags.get(name, frozenset()) | found for name, found in other.flags.items()}
+        attributes = {name: {**self.attributes.get(name, {}), **found} for name, found in other.attributes.items()}
+        instances = {name: self.instances.get(name, ()) + found for name, found in other.instances.items()}
+        unseen = self.unseen | other.unseen
+        together = Facts({**self.flags, **flags}, {**self.attributes, **attributes}, {**self.instances, **instances})
+        return replace(together, unseen=frozenset(name for name in unseen if not together.covers(name)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,71 +97,3 @@ class Node:
     architecture: str
     variant: str = ""
     facts: Facts = field(default_factory=Facts)
-
-
-class _FlagElements(msgspec.Struct):
-    elements: dict[str, dict[str, str] | None] = {}
-
-
-class _AttributeElements(msgspec.Struct):
-    elements: dict[str, str] = {}
-
-
-class _Instance(msgspec.Struct):
-    attributes: dict[str, str] = {}
-
-
-class _InstanceElements(msgspec.Struct):
-    elements: list[_Instance] = []
-
-
-class _Features(msgspec.Struct):
-    flags: dict[str, _FlagElements] = {}
-    attributes: dict[str, _AttributeElements] = {}
-    instances: dict[str, _InstanceElements] = {}
-
-
-class _Profile(msgspec.Struct, forbid_unknown_fields=True):
-    os: str
-    architecture: str
-    variant: str = ""
-    features: _Features = msgspec.field(default_factory=_Features)
-
-
-_PROFILE_DECODER = msgspec.json.Decoder(_Profile)
-
-
-def parse_profile(content: bytes) -> Node:
-    """Read a node profile as ``imagefit node -o json`` writes it.
-
-    Args:
-        content: JSON ``{"os", "architecture", "variant", "features": {"flags", "attributes", "instances"}}``.
-
-    Raises:
-        InvalidProfileError: it is not of that shape; the message names the place.
-    """
-    try:
-        profile = _PROFILE_DECODER.decode(content)
-    except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError) as error:
-        raise InvalidProfileError(
-            f"not a node profile: {error}", advice="'imagefit node -o json' writes one to start from"
-        ) from error
-    features = profile.features
-    facts = Facts(
-        {name: frozenset(flag.elements) for name, flag in features.flags.items()},
-        {name: attribute.elements for name, attribute in features.attributes.items()},
-        {name: tuple(one.attributes for one in some.elements) for name, some in features.instances.items()},
-    )
-    return Node(profile.os, profile.architecture, profile.variant, facts)
-
-
-def format_profile(node: Node) -> bytes:
-    """Write a node profile, keys sorted, so that equal nodes give equal bytes; ``parse_profile`` reads it back."""
-    facts = node.facts
-    features = _Features(
-        {name: _FlagElements({flag: {} for flag in flags}) for name, flags in facts.flags.items()},
-        {name: _AttributeElements(dict(elements)) for name, elements in facts.attributes.items()},
-        {name: _InstanceElements([_Instance(dict(one)) for one in some]) for name, some in facts.instances.items()},
-    )
-    profile = _Profile(node.os, node.architecture, node.variant, features)
-    return msgspec.json.format(msgspec.json.encode(profile, order="sorted"), indent=2) + b"\n"

@@ -1,10 +1,14 @@
 """What an index entry needs of a node, in the one normal form that every dialect ends in.
 
-Knows checks, alternatives and documents as values. Leaves to ``formats`` how they are written and to
-``selection`` whether they hold.
+Knows checks, groups of them, alternatives and documents as values. Leaves to ``formats`` how they are written and to
+``selection`` whether they hold. Negation stands at the checks only: "none of" is written as "all of" over negated
+needs, so a group is "all of" or "any of".
 """
 
-from dataclasses import dataclass, field
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+from typing import assert_never
 
 from imagefit.model.ranges import Ranges
 
@@ -53,7 +57,14 @@ class Includes:
     item: str
 
 
-Test = EqualTo | InRanges | Includes
+@dataclass(frozen=True, slots=True)
+class SameBuild:
+    """The value, a Windows version, has the same first three numbers as ``version``."""
+
+    version: str
+
+
+Test = EqualTo | InRanges | Includes | SameBuild
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +101,56 @@ class RunsOn:
     variant: str
 
 
-Question = HasFlag | HasValue | HasInstance | RunsOn
+class Op(StrEnum):
+    """What an NFD expression asks of one value; names and meaning are NFD's."""
+
+    ANY = ""
+    IN = "In"
+    NOT_IN = "NotIn"
+    IN_REGEXP = "InRegexp"
+    EXISTS = "Exists"
+    DOES_NOT_EXIST = "DoesNotExist"
+    GT = "Gt"
+    GE = "Ge"
+    LT = "Lt"
+    LE = "Le"
+    GT_LT = "GtLt"
+    GE_LE = "GeLe"
+    IS_TRUE = "IsTrue"
+    IS_FALSE = "IsFalse"
+
+
+@dataclass(frozen=True, slots=True)
+class Expression:
+    """One NFD expression, found to be well-formed.
+
+    Attributes:
+        op: what is asked.
+        values: as many as the op takes; regular expressions are RE2's.
+        versions: numbers are versions of up to three numbers, not whole numbers.
+    """
+
+    op: Op
+    values: tuple[str, ...] = ()
+    versions: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class MatchesTerm:
+    """A feature matches one term of an NFD rule.
+
+    Attributes:
+        feature: ``domain.feature`` in lower-case.
+        elements: expressions on elements that must all hold; of instances, on one and the same.
+        name: an expression that the name of one element (of an instance: of one attribute) must pass.
+    """
+
+    feature: str
+    elements: tuple[tuple[str, Expression], ...] | None
+    name: Expression | None = None
+
+
+Question = HasFlag | HasValue | HasInstance | RunsOn | MatchesTerm
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,18 +173,58 @@ class Check:
 
 
 @dataclass(frozen=True, slots=True)
-class Alternative:
-    """One acceptable set: every check must hold.
+class Group:
+    """Needs that hold together.
 
     Attributes:
-        checks: in the author's order.
+        any_of: one that holds is enough; otherwise all must.
+        members: in the author's order.
+        name: the author's word for the group, such as the name of a rule; may be empty.
+    """
+
+    any_of: bool
+    members: tuple["Need", ...]
+    name: str = ""
+
+
+Need = Check | Group
+
+
+def none_of(needs: Iterable[Need], name: str = "") -> Group:
+    """Return the group that holds where none of ``needs`` does."""
+    return Group(any_of=False, members=tuple(map(negated, needs)), name=name)
+
+
+def negated(need: Need) -> Need:
+    """Return the need that holds where ``need`` does not, negation moved down to the checks."""
+    match need:
+        case Check():
+            asked = need.asked.removeprefix("not ") if need.asked.startswith("not ") else f"not {need.asked}"
+            return replace(need, asked=asked, negated=not need.negated, depth=0)
+        case Group():
+            return Group(not need.any_of, tuple(map(negated, need.members)), need.name)
+        case _:
+            assert_never(need)
+
+
+def count_checks(needs: Iterable[Need]) -> int:
+    """Return how many checks are judged for ``needs``, those inside groups included."""
+    return sum(count_checks(need.members) if isinstance(need, Group) else 1 for need in needs)
+
+
+@dataclass(frozen=True, slots=True)
+class Alternative:
+    """One acceptable set: every need must hold.
+
+    Attributes:
+        needs: in the author's order.
         score: the author's preference among sets; higher is better.
         tags: the author's names for the set.
         description: the author's words on it.
         place: JSON pointer inside the document.
     """
 
-    checks: tuple[Check, ...]
+    needs: tuple[Need, ...]
     score: int = 0
     tags: tuple[str, ...] = ()
     description: str = ""
@@ -158,7 +258,7 @@ class Profile:
     Attributes:
         checks: needs of the entry as a whole (platform, features); all must hold.
         documents: metadata of the entry; each must hold.
-        claims: what the entry says it is (annotations); they only rank.
+        claims: what the entry says it is (annotations, a unikernel's configuration); they only rank.
         problems: what could not be read of the entry itself.
     """
 

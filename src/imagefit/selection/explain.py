@@ -6,7 +6,8 @@ problem.
 
 from typing import Any
 
-from imagefit.model.decision import Criterion, Decision, DocumentVerdict, Finding, Ranked, Truth, Verdict
+from imagefit.model.decision import Criterion, Decision, DocumentVerdict, Finding, Judged, Ranked, Verdict
+from imagefit.model.truth import Truth
 
 MAX_REFUSAL_BYTES = 1024
 """A refusal stays below this, so that it reaches a pod's events uncut."""
@@ -144,11 +145,19 @@ def _document(verdict: DocumentVerdict) -> dict[str, Any]:
                 "score": one.alternative.score,
                 "tags": list(one.alternative.tags),
                 "description": one.alternative.description,
-                "findings": [_finding(finding) for finding in one.findings],
+                "findings": [_judged(finding) for finding in one.findings],
             }
             for one in verdict.alternatives
         ],
     }
+
+
+def _judged(judged: Judged) -> dict[str, Any]:
+    if isinstance(judged, Finding):
+        return _finding(judged)
+    name = {"name": judged.group.name} if judged.group.name else {}
+    members = [_judged(member) for member in judged.members]
+    return {**name, "verdict": judged.truth, "anyOf" if judged.group.any_of else "allOf": members}
 
 
 def _finding(finding: Finding) -> dict[str, Any]:

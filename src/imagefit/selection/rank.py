@@ -7,12 +7,13 @@ specification (``image-index.md``: the first matching entry wins among equals) a
 
 from collections.abc import Iterable, Sequence
 
-from imagefit.model.decision import Criterion, Finding, Ranked, Truth, Verdict
+from imagefit.model.decision import Criterion, Finding, Ranked, Verdict
 from imagefit.model.facts import Node
 from imagefit.model.microarchitecture import depth, normalize
 from imagefit.model.oci import Descriptor
 from imagefit.model.policy import Preference
 from imagefit.model.requirement import RunsOn
+from imagefit.model.truth import Truth
 
 ORDER = (
     Criterion.TIER,

@@ -8,13 +8,14 @@ from dataclasses import dataclass, field, replace
 
 from imagefit.formats.carriers import carried_by, follow
 from imagefit.formats.catalog import read
-from imagefit.formats.contract import Carried, Fragment, Locator
+from imagefit.formats.contract import Carried, Fragment, Locator, Profiles
 from imagefit.formats.profile import profile_of
-from imagefit.model.decision import Decision, DocumentVerdict, Ranked, Truth, Verdict
+from imagefit.model.decision import Decision, DocumentVerdict, Ranked, Verdict
 from imagefit.model.facts import Node
 from imagefit.model.oci import Descriptor, ImageIndex
 from imagefit.model.policy import Policy, Unknown
-from imagefit.model.requirement import Document, Problem, Profile
+from imagefit.model.requirement import Document, Problem, Profile, count_checks
+from imagefit.model.truth import Truth
 from imagefit.selection.match import evaluate, judge_document
 from imagefit.selection.rank import decided_by, plain_choice, preference, rank
 
@@ -163,7 +164,7 @@ class Selection:
             return judge_document(document, node)
         known = self._judged.get(id(document))
         if known is None:
-            self._checks += sum(len(alternative.checks) for alternative in document.alternatives)
+            self._checks += sum(count_checks(alternative.needs) for alternative in document.alternatives)
             if self._checks > MAX_CHECKS:
                 document = Document(document.dialect, problems=(_TOO_MANY_CHECKS,))
             known = self._judged[id(document)] = judge_document(document, node)
@@ -175,6 +176,8 @@ class Selection:
                 return self._read(piece)
             case Locator():
                 return Document("", problems=(Problem(entry.skipped.message, piece.place),))
+            case Profiles():
+                raise NotImplementedError
             case _:
                 return Document("", problems=(piece,))
 

@@ -1,0 +1,117 @@
+"""What all dialects read in the same way: text, objects, lists, scores, and sets of which a bad one costs only itself.
+
+Knows how a fault gets its place and the limits of one document. Leaves to the dialects what stands where.
+"""
+
+import re
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from typing import Final
+
+from imagefit.errors import InvalidDocumentError
+from imagefit.formats.syntax import Tree, pointer
+from imagefit.model.requirement import Alternative, Document, Problem, count_checks
+
+MAX_SETS: Final = 10_000
+"""Most sets of one document."""
+MAX_CHECKS: Final = 10_000
+"""Most checks that the sets of one document ask for together."""
+
+_SCORE: Final = re.compile(r"[+-]?[0-9]{1,9}")
+
+
+@contextmanager
+def at(*keys: str | int) -> Iterator[None]:
+    """Put the place of what is read inside before that of a fault found there."""
+    try:
+        yield
+    except InvalidDocumentError as error:
+        raise InvalidDocumentError(error.message, place=pointer(*keys) + error.place) from error
+
+
+def each_alternative(
+    dialect: str, sets: Iterable[Tree], read: Callable[[Tree, str], Alternative], *keys: str
+) -> Document:
+    """Read the sets of a document, each by itself.
+
+    Args:
+        dialect: name for the document.
+        sets: in the author's order.
+        read: takes a set and its JSON pointer; raises ``InvalidDocumentError`` where it cannot be read.
+        keys: the way from the document to the list of sets.
+
+    Returns:
+        The sets that can be read as alternatives, and a problem for each that cannot.
+
+    Raises:
+        InvalidDocumentError: there are more than ``MAX_SETS`` sets or ``MAX_CHECKS`` checks.
+    """
+    alternatives: list[Alternative] = []
+    problems: list[Problem] = []
+    checks = 0
+    for number, one in enumerate(sets):
+        if number >= MAX_SETS:
+            raise InvalidDocumentError(f"more than {MAX_SETS} sets")
+        place = pointer(*keys, number)
+        try:
+            alternatives.append(read(one, place))
+        except InvalidDocumentError as error:
+            problems.append(Problem(error.message, place + error.place))
+            continue
+        checks += count_checks(alternatives[-1].needs)
+        if checks > MAX_CHECKS:
+            raise InvalidDocumentError(f"the sets ask for more than {MAX_CHECKS} checks")
+    return Document(dialect, tuple(alternatives), tuple(problems))
+
+
+def text_of(value: Tree) -> str:
+    """Return a string, a number or a boolean as text. Raises ``InvalidDocumentError`` for anything else."""
+    match value:
+        case bool():
+            return "true" if value else "false"
+        case str():
+            return value
+        case _:
+            raise InvalidDocumentError("expected a string, a number or a boolean")
+
+
+def object_of(value: Tree) -> dict[str, Tree]:
+    """Return an object, an empty one for null. Raises ``InvalidDocumentError`` for anything else."""
+    match value:
+        case dict():
+            return value
+        case None:
+            return {}
+        case _:
+            raise InvalidDocumentError("expected an object")
+
+
+def list_of(value: Tree) -> list[Tree]:
+    """Return a list, an empty one for null. Raises ``InvalidDocumentError`` for anything else."""
+    match value:
+        case list():
+            return value
+        case None:
+            return []
+        case _:
+            raise InvalidDocumentError("expected a list")
+
+
+def words_of(value: Tree) -> tuple[str, ...]:
+    """Return a string, or a list of strings, as strings. Raises ``InvalidDocumentError`` for anything else."""
+    match value:
+        case None:
+            return ()
+        case str():
+            return (value,)
+        case list() if all(isinstance(one, str) for one in value):
+            return tuple(one for one in value if isinstance(one, str))
+        case _:
+            raise InvalidDocumentError("expected a string or a list of strings")
+
+
+def score_of(value: Tree) -> int:
+    """Return a whole number of at most nine digits. Raises ``InvalidDocumentError`` for anything else."""
+    if not isinstance(value, str) or not _SCORE.fullmatch(value):
+        raise InvalidDocumentError("expected a whole number of at most nine digits")
+    return int(value)
