@@ -164,6 +164,8 @@ class Service:
         self, reference: ImageReference, auth: AuthConfig | None, until: float, fetches: _Fetches, locator: Locator
     ) -> bytes | Problem:
         """Return one piece of metadata, or why it is not there; that costs its own entry and never the decision."""
+        if locator.kind == "referrers":
+            return Problem("not read: referrers are read from image layouts only", locator.place)
         kind: Kind = "manifests" if locator.kind == "manifest" else "blobs"
         try:
             async with asyncio.timeout_at(until), fetches.at_once:

@@ -135,10 +135,10 @@ def test_embedded_manifest_and_config_need_no_fetch() -> None:
 def test_a_fetched_manifest_leads_to_its_config_and_the_config_to_its_sets() -> None:
     manifest = _carried(compat=descriptor(_MANIFEST, MANIFEST_MEDIA_TYPE))
     assert isinstance(manifest, Locator)
-    config = follow(manifest, _MANIFEST)
+    config = _followed(manifest, _MANIFEST)
     assert isinstance(config, Locator)
     assert (config.digest, config.size_bytes, config.kind) == (digest(_CONFIG), len(_CONFIG), "config")
-    sets = follow(config, _CONFIG)
+    sets = _followed(config, _CONFIG)
     assert isinstance(sets, Fragment)
     assert sets.content == to_bytes(_SETS)
 
@@ -146,7 +146,12 @@ def test_a_fetched_manifest_leads_to_its_config_and_the_config_to_its_sets() -> 
 def test_a_fetched_document_is_the_piece() -> None:
     found = _carried(compat=descriptor(_DOCUMENT, DOCUMENT_MEDIA_TYPE))
     assert isinstance(found, Locator)
-    assert follow(found, _DOCUMENT) == Fragment(_DOCUMENT, "platform.compat")
+    assert _followed(found, _DOCUMENT) == Fragment(_DOCUMENT, "platform.compat")
+
+
+def _followed(locator: Locator, content: bytes) -> Carried:
+    (followed,) = follow(locator, content)
+    return followed
 
 
 def _config_locator() -> Locator:
@@ -166,7 +171,7 @@ def _config_locator() -> Locator:
     ],
 )
 def test_the_sets_stand_inside_config_or_at_top_level(config: dict[str, Any]) -> None:
-    found = follow(_config_locator(), to_bytes(config))
+    found = _followed(_config_locator(), to_bytes(config))
     assert isinstance(found, Fragment)
     assert found.content == to_bytes(_SETS)
     assert found.place.startswith("config of platform.compat/")
@@ -185,7 +190,7 @@ def test_the_sets_stand_inside_config_or_at_top_level(config: dict[str, Any]) ->
     ],
 )
 def test_a_config_without_sets_is_a_problem(config: bytes) -> None:
-    found = follow(_config_locator(), config)
+    found = _followed(_config_locator(), config)
     assert isinstance(found, Problem)
     assert found.place == "config of platform.compat"
 
@@ -199,7 +204,7 @@ def test_a_config_without_sets_is_a_problem(config: bytes) -> None:
     ],
 )
 def test_a_manifest_without_a_config_is_a_problem(manifest: bytes, place: str) -> None:
-    found = follow(Locator(digest("m"), 0, "manifest", "platform.compat"), manifest)
+    found = _followed(Locator(digest("m"), 0, "manifest", "platform.compat"), manifest)
     assert isinstance(found, Problem)
     assert found.place == place
 

@@ -132,17 +132,27 @@ def test_a_label_holds(label: str, value: str) -> None:
         pytest.param("oci.pci.devices", "10de.101b", id="vendor of one device and id of another"),
         pytest.param("oci.pci.devices", "10de.2336,1002.67ff", id="one device missing"),
         pytest.param("oci.os.openmpi", ">=5", id="a declared fact"),
-        pytest.param("oci.os.mpich", "4.1", id="a fact that is not there"),
         pytest.param("site.org/rack", "8", id="a label of NFD's"),
-        pytest.param("OCI.kernel.version", "5.14.0-427.el9.x86_64", id="labels have one case"),
-        pytest.param("oci.kernel.cmdline.", "pt", id="a prefix alone is a fact of that name"),
-        pytest.param("oci.kernel.modules.", "true", id="a module without a name is a fact of that name"),
     ],
 )
 def test_a_label_does_not_hold(label: str, value: str) -> None:
     assert _truth(label, value, _NODE) is Truth.NO
 
 
+@pytest.mark.parametrize(
+    ("label", "value"),
+    [
+        pytest.param("oci.os.mpich", "4.1", id="a fact that nothing declares"),
+        pytest.param("OCI.kernel.version", "5.14.0-427.el9.x86_64", id="labels have one case"),
+        pytest.param("oci.kernel.cmdline.", "pt", id="a prefix alone is a fact of that name"),
+        pytest.param("oci.kernel.modules.", "true", id="a module without a name is a fact of that name"),
+    ],
+)
+def test_a_label_that_stands_in_no_table_is_unknown_unless_declared(label: str, value: str) -> None:
+    assert _truth(label, value, _NODE) is Truth.UNKNOWN
+
+
+_FREE_VALUES = {"oci.kernel.modules.lustre": ">=2.15", "oci.os.openmpi": "4.1.5", "site.org/rack": "7"}
 _VALUES = {
     "oci.cpu.vendor": "Intel",
     "oci.cpu.features": "AVX2",
@@ -152,17 +162,14 @@ _VALUES = {
     "oci.kernel.configurations": "PREEMPT",
     "oci.kernel.modules": "nvidia",
     "oci.kernel.modules.nvidia": "true",
-    "oci.kernel.modules.lustre": ">=2.15",
     "oci.kernel.selinux": "true",
     "oci.kernel.cmdline.iommu": "pt",
     "oci.os.glibc": ">=2.31",
     "oci.pci.devices": "10de.2336",
-    "oci.os.openmpi": "4.1.5",
-    "site.org/rack": "7",
 }
 
 
-@pytest.mark.parametrize(("label", "value"), _VALUES.items())
+@pytest.mark.parametrize(("label", "value"), {**_VALUES, **_FREE_VALUES}.items())
 def test_a_label_that_no_detector_covers_is_not_known(label: str, value: str) -> None:
     assert _truth(label, value, Facts()) is Truth.UNKNOWN
 
@@ -197,13 +204,16 @@ def test_a_module_is_absent_only_where_both_loaded_and_built_in_ones_are_known()
     assert _truth("oci.kernel.modules.ext4", "false", loaded_only) is Truth.UNKNOWN
 
 
-def test_a_free_fact_is_absent_only_where_features_and_labels_are_known() -> None:
-    assert _truth("site", "a", facts(attributes={"local.feature": {}})) is Truth.UNKNOWN
-    assert _truth("site", "a", facts(attributes={"local.label": {}})) is Truth.UNKNOWN
-    assert _truth("site", "a", facts(attributes={"local.label": {}, "local.feature": {}})) is Truth.NO
+def test_a_free_fact_that_nothing_declares_is_unknown_whatever_was_looked_at() -> None:
+    everything = facts(attributes={"local.label": {}, "local.feature": {}, "operator.fact": {}})
+    assert _truth("site", "a", everything) is Truth.UNKNOWN
 
 
-@pytest.mark.parametrize("feature", ["local.feature", "local.label"])
+def test_a_free_fact_that_is_declared_otherwise_does_not_hold() -> None:
+    assert _truth("site", "a", facts(attributes={"operator.fact": {"site": "b"}})) is Truth.NO
+
+
+@pytest.mark.parametrize("feature", ["operator.fact", "local.feature", "local.label"])
 def test_an_unknown_label_is_a_fact_of_that_very_name(feature: str) -> None:
     assert _truth("my.org/x", "a", facts(attributes={feature: {"my.org/x": "a"}})) is Truth.YES
 

@@ -57,9 +57,9 @@ def test_equal_nodes_give_equal_bytes() -> None:
         ),
         pytest.param(
             to_bytes(
-                {"os": "linux", "architecture": "amd64", "features": {"attributes": {"a": {"elements": {"k": 1}}}}}
+                {"os": "linux", "architecture": "amd64", "features": {"attributes": {"a": {"elements": {"k": []}}}}}
             ),
-            id="attribute that is a number",
+            id="attribute that is a list",
         ),
         pytest.param(
             to_bytes({"os": "linux", "architecture": "amd64", "features": {"instances": {"a": {"elements": [7]}}}}),
@@ -88,9 +88,17 @@ def test_a_feature_is_covered_even_where_nothing_was_found(feature: str, expecte
     assert empty.covers(feature) is expected
 
 
-def test_merged_facts_hold_both_and_the_other_wins() -> None:
-    one = facts({"a": ["X"], "b": ["B"]}, {"c": {"k": "1"}, "e": {}}, {"d": [{"k": "1"}]})
-    other = facts({"a": ["Y"]}, {"c": {"l": "2"}}, {"d": []})
-    assert one.merged(other) == facts({"a": ["Y"], "b": ["B"]}, {"c": {"l": "2"}, "e": {}}, {"d": []})
+def test_merged_facts_are_both_together_and_of_one_element_the_other_wins() -> None:
+    one = facts({"a": ["X"], "b": ["B"]}, {"c": {"k": "1", "m": "1"}, "e": {}}, {"d": [{"k": "1"}]})
+    other = facts({"a": ["Y"]}, {"c": {"k": "2"}}, {"d": [{"l": "2"}], "f": []})
+    together = facts(
+        {"a": ["X", "Y"], "b": ["B"]}, {"c": {"k": "2", "m": "1"}, "e": {}}, {"d": [{"k": "1"}, {"l": "2"}], "f": []}
+    )
+    assert one.merged(other) == together
     assert one.merged(Facts()) == one
-    assert Facts().merged(one) == one
+
+
+def test_what_one_source_could_not_look_at_another_may_cover() -> None:
+    blind = Facts(unseen=frozenset({"a", "b"}))
+    assert blind.merged(facts({"a": []})).unseen == {"b"}
+    assert facts({"a": []}).merged(blind).unseen == {"b"}

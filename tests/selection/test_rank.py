@@ -27,9 +27,9 @@ def _candidate(
     truth: Truth = Truth.YES, *, gpu: bool = False, score: int = 0, depth: int = 0, checks: int = 1
 ) -> tuple[Descriptor, Verdict]:
     findings = (_finding(depth=depth), *(_finding() for _ in range(checks - 1)))
-    annotations = {"gpu": "yes"} if gpu else None
+    claims = {"gpu": "yes"} if gpu else {}
     documents = (_document(score),) if score else ()
-    return Descriptor(digest=digest("x"), annotations=annotations), Verdict(truth, findings, documents, ())
+    return Descriptor(digest=digest("x")), Verdict(truth, findings, documents, (), claims)
 
 
 def test_the_criteria_have_the_order_of_the_design() -> None:
@@ -109,10 +109,9 @@ def test_no_entries_have_no_order() -> None:
 
 
 @pytest.mark.parametrize(
-    ("annotations", "expected"),
+    ("claims", "expected"),
     [
-        pytest.param(None, 0, id="no annotations"),
-        pytest.param({}, 0, id="empty annotations"),
+        pytest.param({}, 0, id="no claims"),
         pytest.param({"gpu": "yes"}, 5, id="one"),
         pytest.param({"gpu": "yes", "size": "small"}, 7, id="the sum"),
         pytest.param({"gpu": "yes", "debug": "yes"}, 2, id="the sum with a negative weight"),
@@ -122,8 +121,8 @@ def test_no_entries_have_no_order() -> None:
         pytest.param({"GPU": "yes"}, 0, id="other key"),
     ],
 )
-def test_the_weights_of_matching_preferences_are_summed(annotations: dict[str, str] | None, expected: int) -> None:
-    assert preference(Descriptor(digest=digest("x"), annotations=annotations), _PREFER) == expected
+def test_the_weights_of_matching_preferences_are_summed(claims: dict[str, str], expected: int) -> None:
+    assert preference(claims, _PREFER) == expected
 
 
 @pytest.mark.parametrize(

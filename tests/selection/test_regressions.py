@@ -37,14 +37,6 @@ def test_an_interval_whose_ends_differ_in_their_build_is_not_empty() -> None:
     assert parse_ranges("(5.14.0-427, 5.14.0]").holds(version)
 
 
-def test_a_value_that_fails_in_one_place_is_unknown_while_another_place_is_not_covered() -> None:
-    entries = [entry("a", compatibilities=[{"x": "1"}])]
-    half = node(attributes={"local.feature": {"x": "2"}})
-    whole = node(attributes={"local.feature": {"x": "2"}, "local.label": {}})
-    for known, truth in ((half, Truth.UNKNOWN), (whole, Truth.NO)):
-        assert Selection(index(*entries), known, Policy()).decide().ranking[0].verdict.truth is truth
-
-
 def test_an_arm64_variant_written_as_a_number_is_one_that_containerd_considers() -> None:
     entries = index(entry("a", "linux/arm64"), entry("b", "linux/arm64/8")).entries
     assert plain_choice(entries, node("linux/arm64/v8")) == {0, 1}

@@ -33,6 +33,7 @@ class Locator:
         size_bytes: its size, 0 where it is not known.
         kind: the part of the registry that holds it, and with it how the content is read: ``referrers`` (the index of
             what refers to a manifest) and a manifest lead on, a config or a document holds the sets.
+        subject: of a manifest, the digest of what it must refer to; empty where that is given otherwise.
         place: where the locator was found.
         media_type: what a registry has to be asked for; some hide an OCI manifest from those who do not name it.
         name: what a fragment that it leads to is called.
@@ -44,6 +45,7 @@ class Locator:
     place: str = field(compare=False)
     media_type: str = field(default="", compare=False)
     name: str = field(default="", compare=False)
+    subject: str = field(default="", compare=False)
 
     @property
     def descriptor(self) -> Descriptor:

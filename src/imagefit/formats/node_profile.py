@@ -77,9 +77,9 @@ def _profile(tree: Mapping[str, Tree]) -> Node:
     for key in tree:
         if key not in _KEYS:
             raise InvalidDocumentError("an unknown key", place=f"/{key[:80]}")
-    os, architecture = (_word(tree, key) for key in ("os", "architecture"))
-    if not os or not architecture:
+    if not {"os", "architecture"} <= tree.keys():
         raise InvalidDocumentError("'os' and 'architecture' are needed")
+    os, architecture = (_word(tree, key) for key in ("os", "architecture"))
     with at("unseen"):
         unseen = frozenset(words_of(tree.get("unseen")))
     facts = replace(_facts(tree.get("features"), "features"), unseen=unseen)

@@ -16,6 +16,14 @@ import msgspec
 from imagefit.errors import InvalidDocumentError
 from imagefit.model.oci import MAX_DOCUMENT_BYTES
 
+
+
+class Number(str):
+    """A JSON number, as the author wrote it."""
+
+    __slots__ = ()
+
+
 Tree = None | bool | str | list["Tree"] | dict[str, "Tree"]
 """A document as plain values; numbers are text."""
 
@@ -84,7 +92,7 @@ def _no_constant(name: str) -> NoReturn:
     raise InvalidDocumentError(f"not JSON: {name}")
 
 
-_JSON: Final = json.JSONDecoder(object_pairs_hook=_unique, parse_int=str, parse_float=str, parse_constant=_no_constant)
+_JSON: Final = json.JSONDecoder(object_pairs_hook=_unique, parse_int=Number, parse_float=Number, parse_constant=_no_constant)
 
 
 def _check_depth(tree: Tree) -> None:

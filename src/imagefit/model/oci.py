@@ -90,11 +90,12 @@ class _RawIndex(msgspec.Struct, rename="camel"):
     media_type: str = ""
 
 
-class Manifest(msgspec.Struct, frozen=True):
-    """As much of an image manifest as metadata carriers need."""
+class Manifest(msgspec.Struct, frozen=True, rename="camel"):
+    """As much of an image manifest, or of an artifact's, as metadata carriers need."""
 
     config: Descriptor
-    layers: tuple[Descriptor, ...] = ()
+    layers: tuple[Descriptor, ...] | None = None
+    subject: Descriptor | None = None
 
 
 _INDEX_DECODER = msgspec.json.Decoder(_RawIndex)

@@ -35,7 +35,7 @@ class OnError(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Preference:
-    """Entries whose annotation ``annotation`` is ``value`` gain ``weight``, which may be negative."""
+    """Entries that claim that ``annotation`` is ``value`` gain ``weight``, which may be negative."""
 
     annotation: str
     value: str
@@ -44,10 +44,16 @@ class Preference:
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """One policy for every pull of a node."""
+    """One policy for every pull of a node.
+
+    Attributes:
+        trust_referrers: believe metadata that only refers to an image; nothing that is reachable from the index by
+            digest vouches for it.
+    """
 
     mode: Mode = Mode.ENFORCE
     no_match: NoMatch = NoMatch.REJECT
     unknown: Unknown = Unknown.LAST
     on_error: OnError = OnError.PASS_THROUGH
     prefer: tuple[Preference, ...] = ()
+    trust_referrers: bool = False

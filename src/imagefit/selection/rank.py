@@ -5,7 +5,7 @@ specification (``image-index.md``: the first matching entry wins among equals) a
 (``compare.go``, ``Only``).
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from imagefit.model.decision import Criterion, Finding, Ranked, Verdict
 from imagefit.model.facts import Node
@@ -45,16 +45,15 @@ def rank(entries: Iterable[tuple[Descriptor, Verdict]], prefer: Sequence[Prefere
         The same entries, best first.
     """
     ranked = (
-        Ranked(position, descriptor, verdict, _merits(position, descriptor, verdict, prefer))
+        Ranked(position, descriptor, verdict, _merits(position, verdict, prefer))
         for position, (descriptor, verdict) in enumerate(entries)
     )
     return tuple(sorted(ranked, key=_key, reverse=True))
 
 
-def preference(descriptor: Descriptor, prefer: Iterable[Preference]) -> int:
-    """Return the sum of the weights of the preferences that an entry's annotations match."""
-    annotations = descriptor.annotations or {}
-    return sum(one.weight for one in prefer if annotations.get(one.annotation) == one.value)
+def preference(claims: Mapping[str, str], prefer: Iterable[Preference]) -> int:
+    """Return the sum of the weights of the preferences that an entry's claims match."""
+    return sum(one.weight for one in prefer if claims.get(one.annotation) == one.value)
 
 
 def decided_by(better: Ranked, worse: Ranked) -> Criterion:
@@ -76,13 +75,11 @@ def plain_choice(entries: Sequence[Descriptor], node: Node) -> frozenset[int]:
     return frozenset(position for position, entry in enumerate(entries) if _is_plain(entry, node))
 
 
-def _merits(
-    position: int, descriptor: Descriptor, verdict: Verdict, prefer: Sequence[Preference]
-) -> dict[Criterion, int]:
+def _merits(position: int, verdict: Verdict, prefer: Sequence[Preference]) -> dict[Criterion, int]:
     holding = [finding for finding in verdict.deciding if finding.truth is Truth.YES]
     return {
         Criterion.TIER: _TIERS[verdict.truth],
-        Criterion.PREFERENCE: preference(descriptor, prefer),
+        Criterion.PREFERENCE: preference(verdict.claims, prefer),
         Criterion.SCORE: _score(verdict),
         Criterion.CPU: _closeness(verdict, holding),
         Criterion.SPECIFICITY: len(holding),

@@ -1,12 +1,12 @@
 """One decision over one index: says which metadata it still wants, takes what was fetched, decides.
 
-Knows the order of the steps and their limits. Leaves fetching to the caller: ``wanted`` returns a value, ``supply``
-takes bytes.
+Knows the order of the steps and how much is judged. Leaves which metadata belongs to which entry to ``gathering``, and
+fetching to the caller: ``wanted`` returns a value, ``supply`` takes bytes.
 """
 
 from dataclasses import dataclass, field, replace
 
-from imagefit.formats.carriers import carried_by, follow
+from imagefit.formats.carriers import is_artifact
 from imagefit.formats.catalog import read
 from imagefit.formats.contract import Carried, Fragment, Locator, Profiles
 from imagefit.formats.profile import profile_of
@@ -14,35 +14,32 @@ from imagefit.model.decision import Decision, DocumentVerdict, Ranked, Verdict
 from imagefit.model.facts import Node
 from imagefit.model.oci import Descriptor, ImageIndex
 from imagefit.model.policy import Policy, Unknown
-from imagefit.model.requirement import Document, Problem, Profile, count_checks
+from imagefit.model.requirement import Alternative, Document, Problem, Profile, count_checks
 from imagefit.model.truth import Truth
+from imagefit.selection.gathering import MAX_FETCHES, Gathering
 from imagefit.selection.match import evaluate, judge_document
 from imagefit.selection.rank import decided_by, plain_choice, preference, rank
 
-MAX_FETCHES = 512
-"""Most pieces of metadata that are fetched for one decision."""
 MAX_CHECKS = 50_000
 """Most checks, of entries and of distinct documents, that are judged for one decision."""
 _TOO_MANY_CHECKS = Problem(f"not judged: the metadata asks for more than {MAX_CHECKS} checks")
 _TOO_MANY = Problem(f"not read: the index asks for more than {MAX_FETCHES} pieces of metadata")
 _NOT_NEEDED = Problem("not read: a preferred entry fits already")
 _NOT_FETCHED = Problem("not read: it was not fetched")
+_ARTIFACT = Problem("metadata about another entry, not an image")
+_SELF = Problem("the index lists itself")
 
 
 @dataclass(slots=True)
 class _Entry:
-    """An entry of the index on its way to a verdict; ``pieces`` are what its platform carries, as far as followed."""
+    """An entry of the index on its way to a verdict."""
 
+    position: int
     descriptor: Descriptor
-    pieces: list[Carried]
     profile: Profile
     excluded: Verdict | None = None
     skipped: Problem = field(default=_NOT_FETCHED)
     settled: Verdict | None = None
-
-    @property
-    def locators(self) -> list[Locator]:
-        return [] if self.excluded else [piece for piece in self.pieces if isinstance(piece, Locator)]
 
 
 class Selection:
@@ -61,27 +58,26 @@ class Selection:
         self._node = node
         self._policy = policy
         self._complete = complete
-        self._fetched: dict[Locator, Carried] = {}
-        self._documents: dict[Fragment, Document] = {}
+        self._gathering = Gathering(index, referrers=policy.trust_referrers)
+        self._documents: dict[Carried, Document] = {}
         self._judged: dict[int, DocumentVerdict] = {}
         self._checks = 0
-        self._entries = [self._start(entry) for entry in index.entries]
-        self._reserved: set[Locator] = set()
-        self._spent = 0
+        self._entries = [self._start(position, entry) for position, entry in enumerate(index.entries)]
 
     def wanted(self) -> tuple[Locator, ...]:
         """Return what has to be fetched and supplied next, each piece once; empty when the decision can be made."""
-        self._advance()
+        if artifacts := self._gathering.artifacts():
+            return artifacts
         wanted: dict[Locator, None] = {}
-        pending = [entry for entry in self._entries if entry.locators]
+        pending = [(entry, locators) for entry in self._entries if (locators := self._locators(entry))]
         best = self._best_settled_preference() if pending and not self._complete else None
-        for entry in pending:
-            if best is not None and preference(entry.descriptor, self._policy.prefer) < best:
+        for entry, locators in pending:
+            if best is not None and preference(entry.profile.claims, self._policy.prefer) < best:
                 entry.skipped = _NOT_NEEDED
-            elif not self._affordable(entry):
+            elif not self._gathering.reserve(locators):
                 entry.skipped = _TOO_MANY
             else:
-                wanted.update(dict.fromkeys(entry.locators))
+                wanted.update(dict.fromkeys(locators))
         return tuple(wanted)
 
     def supply(self, locator: Locator, content: bytes | Problem) -> None:
@@ -89,16 +85,13 @@ class Selection:
 
         Args:
             locator: one that ``wanted`` returned.
-            content: bytes that have been checked against the locator's digest and size, or a problem.
+            content: bytes that have been checked against the locator's digest and size (of referrers: an image index,
+                which nothing vouches for), or a problem.
         """
-        piece = content if isinstance(content, Problem) else follow(locator, content)
-        self._fetched[locator] = piece
-        if isinstance(piece, Locator):
-            self._reserved.add(piece)
+        self._gathering.supply(locator, content)
 
     def decide(self) -> Decision:
         """Judge and rank every entry with what has been supplied."""
-        self._advance()
         entries = [(entry.descriptor, self._verdict(entry)) for entry in self._entries]
         ranking = rank(entries, self._policy.prefer)
         candidates = [ranked for ranked in ranking if self._may_be_chosen(ranked)]
@@ -111,51 +104,34 @@ class Selection:
             chosen is not None and plain_choice(self._index.entries, self._node) == {chosen.position},
         )
 
-    def _start(self, descriptor: Descriptor) -> _Entry:
+    def _start(self, position: int, descriptor: Descriptor) -> _Entry:
         profile = profile_of(descriptor)
         self._checks += max(0, len(profile.checks) - 1)
         if self._checks > MAX_CHECKS:
             # The platform is still judged: what cannot run must not come in as unknown.
             profile = replace(profile, checks=profile.checks[:1], problems=(_TOO_MANY_CHECKS,))
-        entry = _Entry(descriptor, list(carried_by(descriptor.platform)), profile)
         verdict = evaluate(profile, self._node)
-        if descriptor.digest == self._index.digest:
-            problem = Problem("the index lists itself")
-            verdict = Verdict(Truth.NO, (), (), (problem, *verdict.problems))
-        entry.excluded = verdict if verdict.truth is Truth.NO else None
-        return entry
+        if is_artifact(descriptor):
+            verdict = Verdict(Truth.NO, (), (), (_ARTIFACT,))
+        elif descriptor.digest == self._index.digest:
+            verdict = Verdict(Truth.NO, (), (), (_SELF, *verdict.problems))
+        return _Entry(position, descriptor, profile, verdict if verdict.truth is Truth.NO else None)
 
-    def _advance(self) -> None:
-        """Replace every locator whose content has come by what that led to."""
-        for entry in self._entries:
-            entry.pieces = [self._followed(piece) for piece in entry.pieces]
-
-    def _followed(self, piece: Carried) -> Carried:
-        while isinstance(piece, Locator) and piece in self._fetched:
-            piece = self._fetched[piece]
-        return piece
-
-    def _affordable(self, entry: _Entry) -> bool:
-        """Tell whether an entry's fetches fit the budget; a manifest needs its config, too, to be of use."""
-        fresh = [locator for locator in entry.locators if locator not in self._reserved]
-        cost = sum(2 if locator.kind == "manifest" else 1 for locator in fresh)
-        if self._spent + cost > MAX_FETCHES:
-            return False
-        self._spent += cost
-        self._reserved.update(fresh)
-        return True
+    def _locators(self, entry: _Entry) -> tuple[Locator, ...]:
+        return () if entry.excluded or entry.settled else self._gathering.locators(entry.position)
 
     def _best_settled_preference(self) -> int | None:
-        settled = (entry for entry in self._entries if not entry.locators and not entry.excluded)
-        fitting = (entry.descriptor for entry in settled if self._verdict(entry).truth is Truth.YES)
-        return max((preference(descriptor, self._policy.prefer) for descriptor in fitting), default=None)
+        settled = (entry for entry in self._entries if not self._locators(entry) and not entry.excluded)
+        fitting = (entry for entry in settled if self._verdict(entry).truth is Truth.YES)
+        return max((preference(entry.profile.claims, self._policy.prefer) for entry in fitting), default=None)
 
     def _verdict(self, entry: _Entry) -> Verdict:
         verdict = entry.excluded or entry.settled
         if verdict is None:
-            documents = tuple(self._document(piece, entry) for piece in entry.pieces)
+            pieces = self._gathering.pieces(entry.position)
+            documents = tuple(self._document(piece, entry.skipped) for piece in pieces)
             verdict = evaluate(replace(entry.profile, documents=documents), self._node, self._judge)
-            entry.settled = None if entry.locators else verdict
+            entry.settled = None if self._locators(entry) else verdict
         return verdict
 
     def _judge(self, document: Document, node: Node) -> DocumentVerdict:
@@ -170,22 +146,22 @@ class Selection:
             known = self._judged[id(document)] = judge_document(document, node)
         return known
 
-    def _document(self, piece: Carried, entry: _Entry) -> Document:
+    def _document(self, piece: Carried, skipped: Problem) -> Document:
         match piece:
-            case Fragment():
-                return self._read(piece)
             case Locator():
-                return Document("", problems=(Problem(entry.skipped.message, piece.place),))
-            case Profiles():
-                raise NotImplementedError
-            case _:
+                return Document("", problems=(Problem(skipped.message, piece.place),))
+            case Problem():
                 return Document("", problems=(piece,))
+            case _:
+                # Each distinct piece is read once: large indexes repeat the same few sets.
+                if piece not in self._documents:
+                    self._documents[piece] = self._read(piece, skipped)
+                return self._documents[piece]
 
-    def _read(self, fragment: Fragment) -> Document:
-        """Read each distinct piece once: large indexes repeat the same few sets."""
-        if fragment not in self._documents:
-            self._documents[fragment] = read(fragment)
-        return self._documents[fragment]
+    def _read(self, piece: Fragment | Profiles, skipped: Problem) -> Document:
+        if isinstance(piece, Fragment):
+            return read(piece)
+        return _one_of([self._document(one, skipped) for one in piece.pieces])
 
     def _may_be_chosen(self, ranked: Ranked) -> bool:
         match ranked.verdict.truth:
@@ -195,3 +171,16 @@ class Selection:
                 return self._policy.unknown is Unknown.LAST
             case _:
                 return False
+
+
+def _one_of(documents: list[Document]) -> Document:
+    """Return the document that holds where one of several does; one that asks for nothing holds."""
+    return Document(
+        "+".join(dict.fromkeys(document.dialect for document in documents if document.dialect)),
+        tuple(one for document in documents for one in document.alternatives or _nothing_asked(document)),
+        tuple(problem for document in documents for problem in document.problems),
+    )
+
+
+def _nothing_asked(document: Document) -> tuple[Alternative, ...]:
+    return (Alternative(()),) if document.readable else ()

@@ -10,7 +10,7 @@ from typing import Final
 from imagefit.errors import InvalidDocumentError
 from imagefit.formats.contract import Dialect
 from imagefit.formats.reading import at, each_alternative, list_of, score_of, text_of, words_of
-from imagefit.formats.syntax import Tree, pointer
+from imagefit.formats.syntax import Number, Tree, pointer
 from imagefit.formats.vocabulary import checks_of_label
 from imagefit.model.requirement import Alternative, Check, Document
 
@@ -29,7 +29,7 @@ def claims(tree: Tree) -> bool:
     if isinstance(tree, dict):
         sets = tree.get(_SETS)
         return isinstance(sets, list) and not {"kind", "spec"} & tree.keys() and not any(map(_is_nested, sets))
-    return isinstance(tree, list) and not any(map(_is_nested, tree)) and not (tree and isinstance(tree[0], str))
+    return isinstance(tree, list) and not any(map(_is_nested, tree)) and not _is_list_of_names(tree)
 
 
 def parse(tree: Tree) -> Document:
@@ -47,6 +47,10 @@ def parse(tree: Tree) -> Document:
     if isinstance(tree, dict):
         return each_alternative(_NAME, list_of(tree.get(_SETS)), _read_set, _SETS)
     return each_alternative(_NAME, list_of(tree), _read_set)
+
+
+def _is_list_of_names(tree: list[Tree]) -> bool:
+    return bool(tree) and isinstance(tree[0], str) and not isinstance(tree[0], Number)
 
 
 def _is_nested(one: Tree) -> bool:

@@ -1,0 +1,126 @@
+"""Which metadata belongs to which entry of an index, and what of it has still to be fetched.
+
+Knows how pieces lead on to others, that artifacts in the index belong to other entries, and how much is fetched at
+most. Leaves to ``session`` which entries are worth it and to the caller the fetching.
+"""
+
+from collections.abc import Iterable, Mapping
+from typing import Final
+
+from imagefit.errors import InvalidDocumentError
+from imagefit.formats.carriers import artifact_at, carried_by, follow, is_artifact, referrers_of, subject_of
+from imagefit.formats.contract import Carried, Locator, Profiles
+from imagefit.model.oci import ImageIndex
+from imagefit.model.requirement import Problem
+
+MAX_FETCHES: Final = 512
+"""Most pieces of metadata that are fetched for one decision."""
+
+# What one locator costs at least, with what it leads to.
+_COSTS: Final[Mapping[str, int]] = {"referrers": 1, "manifest": 2, "config": 1, "document": 1}
+
+
+class Gathering:
+    """The metadata of one index as far as it is there."""
+
+    def __init__(self, index: ImageIndex, *, referrers: bool) -> None:
+        """Start with what the index itself carries.
+
+        Args:
+            index: whose entries' metadata is gathered.
+            referrers: look for artifacts outside the index that refer to it or to its entries, too.
+        """
+        self._pieces: list[tuple[Carried, ...]] = [carried_by(entry.platform) for entry in index.entries]
+        self._digests = [entry.digest for entry in index.entries]
+        self._artifacts = {
+            position: artifact_at(position, entry) for position, entry in enumerate(index.entries) if is_artifact(entry)
+        }
+        for position, locator in self._artifacts.items():
+            self._give(self._owners(position, ""), (locator,))
+        self._fetched: dict[Locator, tuple[Carried, ...]] = {}
+        self._reserved: set[Locator] = set()
+        self._spent = 0
+        if referrers:
+            of_index = referrers_of(index.digest)
+            self._pieces = [
+                (*pieces, of_index, referrers_of(digest))
+                for pieces, digest in zip(self._pieces, self._digests, strict=True)
+            ]
+
+    def artifacts(self) -> tuple[Locator, ...]:
+        """Return the artifacts in the index that are wanted before anything else: they tell whose metadata they are."""
+        wanted = tuple(dict.fromkeys(one for one in self._artifacts.values() if one not in self._fetched))
+        return wanted if self.reserve(wanted) else ()
+
+    def pieces(self, position: int) -> tuple[Carried, ...]:
+        """Return an entry's pieces, each followed as far as what was supplied leads."""
+        self._pieces[position] = tuple(self._followed(self._pieces[position]))
+        return self._pieces[position]
+
+    def locators(self, position: int) -> tuple[Locator, ...]:
+        """Return what of an entry has still to be fetched."""
+        return tuple(_locators(self.pieces(position)))
+
+    def reserve(self, locators: Iterable[Locator]) -> bool:
+        """Take the cost of fetching these from the budget; False, and nothing taken, where it does not suffice."""
+        fresh = {locator for locator in locators if locator not in self._reserved}
+        cost = sum(_COSTS[locator.kind] for locator in fresh)
+        if self._spent + cost > MAX_FETCHES:
+            return False
+        self._spent += cost
+        self._reserved |= fresh
+        return True
+
+    def supply(self, locator: Locator, content: bytes | Problem) -> None:
+        """Take what was fetched for one locator, or the reason why nothing came."""
+        pieces = (content,) if isinstance(content, Problem) else follow(locator, content)
+        self._fetched[locator] = pieces
+        # A manifest's cost has its config in it; what else it leads to is paid for when it is wanted.
+        self._reserved.update(next_one for next_one in _locators(pieces) if next_one.kind == "config")
+        subject = _subject(content)
+        for position, artifact in self._artifacts.items():
+            if artifact == locator and subject:
+                self._take_back(self._owners(position, ""), locator)
+                self._give(self._owners(position, subject), (locator,))
+
+    def _owners(self, artifact: int, subject: str) -> list[int]:
+        """Return the entries that an artifact in the index belongs to: its subject, else the one before it."""
+        if subject:
+            return [position for position, digest in enumerate(self._digests) if digest == subject]
+        return [position for position in range(artifact) if position not in self._artifacts][-1:]
+
+    def _give(self, owners: Iterable[int], pieces: tuple[Carried, ...]) -> None:
+        for owner in owners:
+            self._pieces[owner] += pieces
+
+    def _take_back(self, owners: Iterable[int], locator: Locator) -> None:
+        for owner in owners:
+            self._pieces[owner] = tuple(piece for piece in self._pieces[owner] if piece != locator)
+
+    def _followed(self, pieces: Iterable[Carried]) -> Iterable[Carried]:
+        for piece in pieces:
+            match piece:
+                case Locator() if piece in self._fetched:
+                    yield from self._followed(self._fetched[piece])
+                case Profiles():
+                    yield Profiles(tuple(self._followed(piece.pieces)))
+                case _:
+                    yield piece
+
+
+def _locators(pieces: Iterable[Carried]) -> Iterable[Locator]:
+    for piece in pieces:
+        match piece:
+            case Locator():
+                yield piece
+            case Profiles():
+                yield from _locators(piece.pieces)
+            case _:
+                pass
+
+
+def _subject(manifest: bytes | Problem) -> str:
+    try:
+        return "" if isinstance(manifest, Problem) else subject_of(manifest)
+    except InvalidDocumentError:
+        return ""
