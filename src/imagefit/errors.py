@@ -40,10 +40,23 @@ class InvalidDocumentError(ImagefitError):
 
     code = "invalid-document"
 
-    def __init__(self, message: str, *, place: str = "") -> None:
-        """Keep what is wrong and the JSON pointer (RFC 6901) of the fault; empty for the whole document."""
+    def __init__(self, message: str, *, place: str = "", others: "tuple[InvalidDocumentError, ...]" = ()) -> None:
+        """Keep what is wrong and where.
+
+        Args:
+            message: one sentence.
+            place: JSON pointer (RFC 6901) of the fault; empty for the whole document.
+            others: further faults of the same part, which this one stands for.
+        """
         super().__init__(message)
         self.place = place
+        self.others = others
+
+    def below(self, place: str) -> "InvalidDocumentError":
+        """Return the same faults seen from further up, ``place`` put before their own places."""
+        return InvalidDocumentError(
+            self.message, place=place + self.place, others=tuple(other.below(place) for other in self.others)
+        )
 
 
 class InvalidProfileError(ImagefitError):

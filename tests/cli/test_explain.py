@@ -80,7 +80,7 @@ def test_a_file_that_is_no_index_is_an_error_that_names_it(
     assert (ended.code, ended.out) == (2, "")
     first, *advice = ended.err.splitlines()
     assert first.startswith(f"imagefit: {path}: ")
-    assert advice == ["  expected an OCI image index or Docker list"]
+    assert advice == ([] if "more than" in first else ["  expected an OCI image index or Docker list"])
 
 
 def test_a_missing_file_is_an_error(imagefit: Imagefit, profile: Path, tmp_path: Path) -> None:
@@ -204,7 +204,7 @@ PROFILES = [
     pytest.param(b"", id="empty"),
     pytest.param(b"{}", id="no-platform"),
     pytest.param(b'{"os":"linux","architecture":"amd64","facts":{}}', id="unknown-key"),
-    pytest.param(b'{"os":"linux","architecture":3}', id="wrong-type"),
+    pytest.param(b'{"os":"linux","architecture":[]}', id="wrong-type"),
     pytest.param(b'{"os":"linux","architecture":"\xff"}', id="not-utf-8"),
     pytest.param(b"[" * 100_000, id="nested-too-deeply"),
     pytest.param(b" " * (MAX_DOCUMENT_BYTES + 1), id="too-large"),

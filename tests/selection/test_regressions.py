@@ -6,7 +6,6 @@ from builders import entry, index, node, without_platform
 from imagefit.errors import InvalidDocumentError
 from imagefit.model.policy import Policy
 from imagefit.model.ranges import parse_ranges, parse_version
-from imagefit.model.truth import Truth
 from imagefit.selection.explain import as_data, phrase, reason, refusal
 from imagefit.selection.rank import plain_choice
 from imagefit.selection.session import Selection

@@ -1,39 +1,43 @@
-"""``imagefit explain``: the decision on an image, or on an index in a file, as a table or as JSON."""
+"""``imagefit explain``: the decision on an image, an index in a file or an image layout, as a table or as JSON."""
 
 import asyncio
 import json
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from rich.table import Table
 
+from imagefit.cli.files import read_file
+from imagefit.cli.layout import Layout, is_layout
 from imagefit.cli.node import read_node
-from imagefit.cli.terminal import Terminal, plain
+from imagefit.cli.terminal import EXIT, STYLES, Terminal, plain
 from imagefit.config import Config, load_config
 from imagefit.errors import InvalidIndexError
+from imagefit.library import choose
 from imagefit.model.decision import Decision
 from imagefit.model.facts import Node
-from imagefit.model.oci import MAX_DOCUMENT_BYTES, digest_of, parse_index
+from imagefit.model.oci import ImageIndex, digest_of, parse_index
+from imagefit.model.policy import Policy
 from imagefit.model.reference import parse_reference
-from imagefit.model.truth import Truth
 from imagefit.registry.build import registry_client
 from imagefit.selection.explain import as_data, platform_of, reason, short, why_chosen
-from imagefit.selection.session import Selection
 from imagefit.service import Service
 
-_EXIT = {Truth.YES: 0, Truth.NO: 1, Truth.UNKNOWN: 3}
-_STYLES = {Truth.YES: "green", Truth.NO: "red", Truth.UNKNOWN: "yellow"}
 
-
-def explain(image: str, config_path: Path | None, node_path: Path | None, *, as_json: bool) -> int:
+def explain(
+    image: str, config_path: Path | None, node_path: Path | None, *, as_json: bool, referrers: bool = False
+) -> int:
     """Show the decision on an image.
 
     Args:
-        image: an image name, or the path of a file with an image index.
+        image: an image name, or the path of a file with an image index, or that of an OCI image layout and, after a
+            colon, the name of an index in it.
         config_path: the configuration, or None for the default one.
         node_path: a node profile to judge for, or None for this node.
         as_json: print JSON instead of a table.
+        referrers: believe what only refers to the image, too.
 
     Returns:
         0 if an entry that fits is chosen, 3 if one that may fit is, 1 if none is.
@@ -42,19 +46,24 @@ def explain(image: str, config_path: Path | None, node_path: Path | None, *, as_
         ImagefitError: nothing can be decided; the message says why.
     """
     config = load_config(config_path)
+    policy = replace(config.effective_policy, trust_referrers=referrers)
     node = read_node(config, node_path)
-    if _is_file(image):
-        decision: Decision | None = _decide_file(Path(image), node, config)
+    folder, _, name = image.partition(":")
+    if is_layout(Path(folder)):
+        layout = Layout(Path(folder))
+        decision: Decision | None = choose(layout.index(name), node, policy=policy, fetch=layout.fetch)
+    elif _is_file(image):
+        decision = choose(_read_index(image), node, policy=policy)
     else:
         print(f"resolving {parse_reference(image)} …", file=sys.stderr)
-        decision = asyncio.run(_decide_reference(image, node, config))
+        decision = asyncio.run(_decide_reference(image, node, config, policy))
     if decision is None:
         return _print_no_index(image, as_json=as_json)
     if as_json:
         _print_json({"image": image, **as_data(decision)})
     else:
         _print_table(decision)
-    return 1 if decision.chosen is None else _EXIT[decision.chosen.verdict.truth]
+    return 1 if decision.chosen is None else EXIT[decision.chosen.verdict.truth]
 
 
 def _is_file(image: str) -> bool:
@@ -66,27 +75,22 @@ def _is_file(image: str) -> bool:
         return False
 
 
-def _decide_file(path: Path, node: Node, config: Config) -> Decision:
+def _read_index(path: str) -> ImageIndex:
+    content = read_file(path, InvalidIndexError)
     try:
-        with path.open("rb") as file:
-            content = file.read(MAX_DOCUMENT_BYTES + 1)
-    except OSError as error:
-        raise InvalidIndexError(f"{path} cannot be read: {error.strerror}") from error
-    try:
-        index = parse_index(content, digest_of(content))
+        return parse_index(content, digest_of(content))
     except InvalidIndexError as error:
         raise InvalidIndexError(
             f"{path}: {error.message}", advice="expected an OCI image index or Docker list"
         ) from error
-    return Selection(index, node, config.effective_policy, complete=True).decide()
 
 
-async def _decide_reference(image: str, node: Node, config: Config) -> Decision | None:
+async def _decide_reference(image: str, node: Node, config: Config, policy: Policy) -> Decision | None:
     async def known() -> Node:
         return node
 
     registry = registry_client(config.registry.config_paths, Path(config.registry.cache))
-    service = Service(registry, known, config.effective_policy, config.policy.time_budget)
+    service = Service(registry, known, policy, config.policy.time_budget)
     try:
         return await service.decide(parse_reference(image), None, complete=True)
     finally:
@@ -118,7 +122,7 @@ def _print_table(decision: Decision) -> None:
             str(ranked.position),
             plain(platform_of(ranked)),
             short(ranked.descriptor.digest).removeprefix("sha256:"),
-            plain(truth, style=_STYLES[truth]),
+            plain(truth, style=STYLES[truth]),
             plain(reason(ranked.verdict)),
         )
     console = Terminal()

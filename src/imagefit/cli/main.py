@@ -71,7 +71,16 @@ def _dispatch(options: argparse.Namespace) -> int:
         case "explain":
             from imagefit.cli.explain import explain
 
-            return explain(options.image, options.config, options.node, as_json=options.output == "json")
+            as_json = options.output == "json"
+            return explain(options.image, options.config, options.node, as_json=as_json, referrers=options.referrers)
+        case "check":
+            from imagefit.cli.check import check
+
+            return check(options.file, options.config, options.node, as_json=options.output == "json")
+        case "validate":
+            from imagefit.cli.check import validate
+
+            return validate(options.files, as_json=options.output == "json")
         case "node":
             from imagefit.cli.node import show_node
 
@@ -94,10 +103,16 @@ def _parser() -> argparse.ArgumentParser:
     serve = commands.add_parser("serve", help="answer kubelet's image calls", description=_SERVE, epilog=_EPILOG)
     serve.add_argument("-v", "--verbose", action="store_true", help="log what a search for a fault needs")
     explain = commands.add_parser("explain", help="show what would be pulled, and why", description=_EXPLAIN)
-    explain.add_argument("image", metavar="REF|FILE", help="an image name, or a file with an image index")
-    explain.add_argument("--node", type=Path, metavar="FILE", help="judge for this node profile instead of this node")
+    explain.add_argument("image", metavar="REF|FILE", help="an image name, a file with an index, or an OCI layout")
+    explain.add_argument("--referrers", action="store_true", help="believe what only refers to the image (layouts)")
+    check = commands.add_parser("check", help="judge one compatibility document", description=_CHECK, epilog=_EPILOG)
+    check.add_argument("file", metavar="FILE", help="a document, or - for standard input")
+    for command in (explain, check):
+        command.add_argument("--node", type=Path, metavar="PROFILE", help=_NODE_OPTION)
+    validate = commands.add_parser("validate", help="find the faults of compatibility documents", description=_VALIDATE)
+    validate.add_argument("files", metavar="FILE", nargs="+", help="a document, or - for standard input")
     node = commands.add_parser("node", help="show what is known of this node", description=_NODE)
-    for command in (explain, node):
+    for command in (explain, check, validate, node):
         command.add_argument("-o", "--output", choices=("table", "json"), default="table", help="default: table")
     config = commands.add_parser("config", help="look at the configuration")
     config.add_subparsers(dest="action", required=True, metavar="ACTION").add_parser("check", help="find its faults")
@@ -110,8 +125,18 @@ _SERVE = (
 )
 _EXPLAIN = (
     "Decides as the daemon would and shows every entry of the index. REF is looked up in its registry; "
-    "FILE is read without any network, and only the metadata inside it is judged."
+    "FILE is read without any network: of an index the metadata inside it is judged, of an OCI image layout "
+    "(FOLDER or FOLDER:NAME) all that it holds."
 )
+_CHECK = (
+    "Judges a document of any dialect (flat sets, NFD, proposals A to G, a platform) against this node or a profile. "
+    "A set that cannot be read costs itself; the exit code is 2 only where no set is left."
+)
+_VALIDATE = (
+    "Names every fault with its place. Exit codes: 0 no fault, 1 faults, 2 a file cannot be read. "
+    "'-o json' writes a list with one object per file."
+)
+_NODE_OPTION = "judge for the node of this profile, or of this NodeFeature object, instead of this node"
 _NODE = "Shows the facts that images are judged by. '-o json' writes a profile that 'explain --node' replays anywhere."
 
 if __name__ == "__main__":

@@ -3,10 +3,18 @@
 Knows that whatever an index, a registry or a profile says may hold control characters, and that a reader may leave.
 """
 
-from typing import NoReturn
+from collections.abc import Mapping
+from typing import Final, NoReturn
 
 from rich.console import Console
 from rich.text import Text
+
+from imagefit.model.truth import Truth
+
+EXIT: Final[Mapping[Truth, int]] = {Truth.YES: 0, Truth.NO: 1, Truth.UNKNOWN: 3}
+"""The exit code that says a truth."""
+STYLES: Final[Mapping[Truth, str]] = {Truth.YES: "green", Truth.NO: "red", Truth.UNKNOWN: "yellow"}
+"""Its colour."""
 
 
 class Terminal(Console):

@@ -4,11 +4,13 @@ Knows every dialect there is; a new one is a new file and a new row. Leaves to t
 and to read it.
 """
 
+from dataclasses import replace
 from typing import Final
 
 from imagefit.errors import InvalidDocumentError
 from imagefit.formats.contract import Dialect, Fragment
 from imagefit.formats.dialects import flat_sets
+from imagefit.formats.reading import problems_of
 from imagefit.formats.syntax import Tree, load
 from imagefit.model.requirement import Document, Problem
 
@@ -24,9 +26,13 @@ def read(fragment: Fragment) -> Document:
     try:
         document = parse(fragment.content)
     except InvalidDocumentError as error:
-        return Document("", problems=(Problem(error.message, fragment.place + error.place),))
-    problems = tuple(Problem(problem.message, fragment.place + problem.place) for problem in document.problems)
-    return Document(document.dialect, document.alternatives, problems)
+        return Document("", problems=problems_of(error.below(fragment.place)))
+    named = (fragment.name,) if fragment.name else ()
+    return Document(
+        document.dialect,
+        tuple(replace(one, tags=(*named, *one.tags)) for one in document.alternatives) if named else document.alternatives,
+        tuple(Problem(problem.message, fragment.place + problem.place) for problem in document.problems),
+    )
 
 
 def parse(content: bytes) -> Document:

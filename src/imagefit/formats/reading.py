@@ -26,7 +26,29 @@ def at(*keys: str | int) -> Iterator[None]:
     try:
         yield
     except InvalidDocumentError as error:
-        raise InvalidDocumentError(error.message, place=pointer(*keys) + error.place) from error
+        raise error.below(pointer(*keys)) from error
+
+
+class Faults:
+    """The faults of one set, gathered so that all of them are named at once."""
+
+    def __init__(self) -> None:
+        """Start without any."""
+        self._found: list[InvalidDocumentError] = []
+
+    @contextmanager
+    def at(self, *keys: str | int) -> Iterator[None]:
+        """Keep a fault that is found inside, with its place, and go on after it."""
+        try:
+            yield
+        except InvalidDocumentError as error:
+            self._found.append(error.below(pointer(*keys)))
+
+    def raise_all(self) -> None:
+        """Raise one ``InvalidDocumentError`` for all faults, if there is any."""
+        if self._found:
+            first, *others = (one for found in self._found for one in (found, *found.others))
+            raise InvalidDocumentError(first.message, place=first.place, others=tuple(others))
 
 
 def each_alternative(
@@ -56,12 +78,17 @@ def each_alternative(
         try:
             alternatives.append(read(one, place))
         except InvalidDocumentError as error:
-            problems.append(Problem(error.message, place + error.place))
+            problems.extend(problems_of(error.below(place)))
             continue
         checks += count_checks(alternatives[-1].needs)
         if checks > MAX_CHECKS:
             raise InvalidDocumentError(f"the sets ask for more than {MAX_CHECKS} checks")
     return Document(dialect, tuple(alternatives), tuple(problems))
+
+
+def problems_of(error: InvalidDocumentError) -> tuple[Problem, ...]:
+    """Return the faults that an error stands for."""
+    return tuple(Problem(one.message, one.place) for one in (error, *error.others))
 
 
 def text_of(value: Tree) -> str:

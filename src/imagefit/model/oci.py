@@ -96,6 +96,8 @@ class Manifest(msgspec.Struct, frozen=True, rename="camel"):
     config: Descriptor
     layers: tuple[Descriptor, ...] | None = None
     subject: Descriptor | None = None
+    artifact_type: str = ""
+    annotations: dict[str, str] | None = None
 
 
 _INDEX_DECODER = msgspec.json.Decoder(_RawIndex)

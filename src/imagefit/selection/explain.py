@@ -138,18 +138,23 @@ def _document(verdict: DocumentVerdict) -> dict[str, Any]:
         "dialect": verdict.document.dialect,
         "verdict": verdict.truth,
         "deciding": verdict.best,
-        "sets": [
-            {
-                "place": one.alternative.place,
-                "verdict": one.truth,
-                "score": one.alternative.score,
-                "tags": list(one.alternative.tags),
-                "description": one.alternative.description,
-                "findings": [_judged(finding) for finding in one.findings],
-            }
-            for one in verdict.alternatives
-        ],
+        "sets": alternatives_as_data(verdict),
     }
+
+
+def alternatives_as_data(verdict: DocumentVerdict) -> list[dict[str, Any]]:
+    """Return the judged sets of a document as JSON-ready data, in the author's order."""
+    return [
+        {
+            "place": one.alternative.place,
+            "verdict": one.truth,
+            "score": one.alternative.score,
+            "tags": list(one.alternative.tags),
+            "description": one.alternative.description,
+            "findings": [_judged(finding) for finding in one.findings],
+        }
+        for one in verdict.alternatives
+    ]
 
 
 def _judged(judged: Judged) -> dict[str, Any]:

@@ -9,17 +9,15 @@ from typing import Final
 
 from imagefit.errors import InvalidDocumentError
 from imagefit.formats.contract import Dialect
-from imagefit.formats.reading import at, each_alternative, list_of, score_of, text_of, words_of
-from imagefit.formats.syntax import Number, Tree, pointer
+from imagefit.formats.reading import Faults, each_alternative, list_of, score_of, text_of, words_of
+from imagefit.formats.syntax import Number, Tree
 from imagefit.formats.vocabulary import checks_of_label
 from imagefit.model.requirement import Alternative, Check, Document
 
 _NAME: Final = "flat-sets"
 _SETS: Final = "compatibilities"
+# Where a set has both, the first counts.
 _SCORES: Final = ("compatibility-score", "oci.compatibility-score")
-_TAGS: Final = "tags"
-_DESCRIPTION: Final = "description"
-_RESERVED: Final = frozenset({*_SCORES, _TAGS, _DESCRIPTION})
 # Other lists of sets stand at the same place; these tell their sets from flat ones.
 _NESTED: Final = (("rules", list), ("annotations", dict), ("attributes", dict))
 
@@ -60,33 +58,25 @@ def _is_nested(one: Tree) -> bool:
 def _read_set(labels: Tree, place: str) -> Alternative:
     if not isinstance(labels, dict):
         raise InvalidDocumentError("not a set of labels")
-    checks = tuple(check for key, value in labels.items() if key not in _RESERVED for check in _checks(key, value))
-    return Alternative(checks, _score(labels), _tags(labels), _description(labels), place)
-
-
-def _checks(label: str, value: Tree) -> tuple[Check, ...]:
-    try:
-        return checks_of_label(label, text_of(value))
-    except InvalidDocumentError as error:
-        raise InvalidDocumentError(error.message, place=pointer(label)) from error
-
-
-def _score(labels: dict[str, Tree]) -> int:
-    key = next((key for key in _SCORES if key in labels), None)
-    if key is None:
-        return 0
-    with at(key):
-        return score_of(labels[key])
-
-
-def _tags(labels: dict[str, Tree]) -> tuple[str, ...]:
-    with at(_TAGS):
-        return words_of(labels.get(_TAGS))
-
-
-def _description(labels: dict[str, Tree]) -> str:
-    with at(_DESCRIPTION):
-        return text_of(labels.get(_DESCRIPTION, ""))
+    faults = Faults()
+    checks: list[Check] = []
+    scores: dict[str, int] = {}
+    description = ""
+    tags: tuple[str, ...] = ()
+    for label, value in labels.items():
+        with faults.at(label):
+            match label:
+                case "tags":
+                    tags = words_of(value)
+                case "description":
+                    description = text_of(value)
+                case "compatibility-score" | "oci.compatibility-score":
+                    scores[label] = score_of(value)
+                case _:
+                    checks.extend(checks_of_label(label, text_of(value)))
+    faults.raise_all()
+    score = next((scores[label] for label in _SCORES if label in scores), 0)
+    return Alternative(tuple(checks), score, tags, description, place)
 
 
 DIALECT: Final = Dialect(_NAME, claims, parse)
