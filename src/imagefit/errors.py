@@ -40,15 +40,18 @@ class InvalidDocumentError(ImagefitError):
 
     code = "invalid-document"
 
-    def __init__(self, message: str, *, place: str = "", others: "tuple[InvalidDocumentError, ...]" = ()) -> None:
+    def __init__(
+        self, message: str, *, place: str = "", others: "tuple[InvalidDocumentError, ...]" = (), advice: str = ""
+    ) -> None:
         """Keep what is wrong and where.
 
         Args:
             message: one sentence.
             place: JSON pointer (RFC 6901) of the fault; empty for the whole document.
             others: further faults of the same part, which this one stands for.
+            advice: what the reader can do about it, if anything.
         """
-        super().__init__(message)
+        super().__init__(message, advice=advice)
         self.place = place
         self.others = others
 

@@ -3,6 +3,7 @@
 import json
 import sys
 from collections.abc import Iterable, Sequence
+from importlib.resources import files
 from pathlib import Path
 from typing import Any, Final
 
@@ -23,6 +24,7 @@ from imagefit.selection.explain import alternatives_as_data
 
 _EXIT_ERROR: Final = 2
 _SHOWN_FAULTS: Final = 100
+_SCHEMA: Final = ".schema.json"
 _INDEX_ADVICE: Final = "for an image index there is 'imagefit explain'"
 
 
@@ -70,6 +72,23 @@ def validate(paths: Sequence[str], *, as_json: bool) -> int:
             else:
                 print(f"{printable(path)}: {document.dialect}, no fault")
     return max(code for _, _, code in results)
+
+
+def show_schema(dialect: str | None) -> int:
+    """Print the JSON Schema of a dialect, or without one the names of all.
+
+    Raises:
+        InvalidDocumentError: there is no such dialect.
+    """
+    folder = files("imagefit").joinpath("schemas")
+    names = sorted(one.name.removesuffix(_SCHEMA) for one in folder.iterdir() if one.name.endswith(_SCHEMA))
+    if dialect is None:
+        print("\n".join(names))
+    elif dialect in names:
+        print(folder.joinpath(dialect + _SCHEMA).read_text(), end="")
+    else:
+        raise InvalidDocumentError(f"no dialect is called {dialect}", advice=f"there are {', '.join(names)}")
+    return 0
 
 
 def _parse(content: bytes) -> Document:

@@ -81,6 +81,10 @@ def _dispatch(options: argparse.Namespace) -> int:
             from imagefit.cli.check import validate
 
             return validate(options.files, as_json=options.output == "json")
+        case "schema":
+            from imagefit.cli.check import show_schema
+
+            return show_schema(options.dialect)
         case "node":
             from imagefit.cli.node import show_node
 
@@ -111,6 +115,8 @@ def _parser() -> argparse.ArgumentParser:
         command.add_argument("--node", type=Path, metavar="PROFILE", help=_NODE_OPTION)
     validate = commands.add_parser("validate", help="find the faults of compatibility documents", description=_VALIDATE)
     validate.add_argument("files", metavar="FILE", nargs="+", help="a document, or - for standard input")
+    schema = commands.add_parser("schema", help="print the JSON Schema of a dialect", description=_SCHEMA)
+    schema.add_argument("dialect", metavar="DIALECT", nargs="?", help="without one, the dialects are listed")
     node = commands.add_parser("node", help="show what is known of this node", description=_NODE)
     for command in (explain, check, validate, node):
         command.add_argument("-o", "--output", choices=("table", "json"), default="table", help="default: table")
@@ -136,6 +142,7 @@ _VALIDATE = (
     "Names every fault with its place. Exit codes: 0 no fault, 1 faults, 2 a file cannot be read. "
     "'-o json' writes a list with one object per file."
 )
+_SCHEMA = "For an editor that completes and checks; 'imagefit validate' knows what a schema cannot say."
 _NODE_OPTION = "judge for the node of this profile, or of this NodeFeature object, instead of this node"
 _NODE = "Shows the facts that images are judged by. '-o json' writes a profile that 'explain --node' replays anywhere."
 

@@ -85,6 +85,11 @@ def checks_of_label(label: str, value: str) -> tuple[Check, ...]:
     return row.read(_Asked(label, value.strip(), row.features, element))
 
 
+def labels() -> tuple[tuple[str, str], ...]:
+    """Return every label of the table with what it asks for; one that ends in a dot is followed by a name."""
+    return tuple((label, row.asks) for table in (_LABELS, _PREFIXES) for label, row in table.items())
+
+
 def checks_of_flags(label: str, names: Iterable[str]) -> tuple[Check, ...]:
     """Return one check per CPU feature, each in any of the spellings that ``model.cpu_flags`` knows.
 
@@ -188,24 +193,29 @@ class _Row:
     read: Callable[[_Asked], tuple[Check, ...]]
     features: tuple[str, ...]
     element: str = ""
+    asks: str = ""
 
 
 _LABELS: Final[Mapping[str, _Row]] = {
-    "oci.cpu.features": _Row(_flags, _CPU_FLAGS),
-    "oci.cpu.microarchitecture": _Row(_cpu_target, ("cpu.microarchitecture",)),
-    "oci.cpu.vendor": _Row(_vendor, ("cpu.model",), "vendor_id"),
-    "oci.kernel.configurations": _Row(_kernel_options, ("kernel.config",)),
-    "oci.kernel.modules": _Row(_modules, _MODULE_FACTS),
-    "oci.kernel.selinux": _Row(_value, ("kernel.selinux",), "enabled"),
-    "oci.kernel.version": _Row(_version, ("kernel.version",), "full"),
-    "oci.kernel.versions": _Row(_version, ("kernel.version",), "full"),
-    "oci.os.glibc": _Row(_version, ("system.libc",), "glibc"),
-    "oci.pci.devices": _Row(_pci_devices, ("pci.device",)),
+    "oci.cpu.features": _Row(_flags, _CPU_FLAGS, asks="CPU features, a list of which all are needed"),
+    "oci.cpu.microarchitecture": _Row(
+        _cpu_target, ("cpu.microarchitecture",), asks="an archspec target that the CPU is, or descends from"
+    ),
+    "oci.cpu.vendor": _Row(_vendor, ("cpu.model",), "vendor_id", asks="the CPU vendor, in its own word or NFD's"),
+    "oci.kernel.configurations": _Row(
+        _kernel_options, ("kernel.config",), asks="kernel options, a list such as PREEMPT, CONFIG_HZ=250"
+    ),
+    "oci.kernel.modules": _Row(_modules, _MODULE_FACTS, asks="kernel modules, loaded or built in, a list"),
+    "oci.kernel.selinux": _Row(_value, ("kernel.selinux",), "enabled", asks="whether SELinux enforces"),
+    "oci.kernel.version": _Row(_version, ("kernel.version",), "full", asks="the kernel release, a version or range"),
+    "oci.kernel.versions": _Row(_version, ("kernel.version",), "full", asks="the kernel release, a version or range"),
+    "oci.os.glibc": _Row(_version, ("system.libc",), "glibc", asks="the version of glibc, or a range"),
+    "oci.pci.devices": _Row(_pci_devices, ("pci.device",), asks="PCI devices, a list of vendor.device in hexadecimal"),
 }
 # The rest of the label is the element that is asked for.
 _PREFIXES: Final[Mapping[str, _Row]] = {
-    "oci.kernel.cmdline.": _Row(_value, ("kernel.cmdline",)),
-    "oci.kernel.modules.": _Row(_module, _MODULE_FACTS),
+    "oci.kernel.cmdline.": _Row(_value, ("kernel.cmdline",), asks="a kernel parameter"),
+    "oci.kernel.modules.": _Row(_module, _MODULE_FACTS, asks="whether a kernel module is loaded or built in"),
 }
 
 
