@@ -13,7 +13,7 @@ STAMP := $(VENV)/.installed
 PYTHON = $(shell for name in python3 python3.14 python3.13 python3.12 python3.11; do \
 	$$name -c 'import ensurepip, sys, venv; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$name && break; done)
 
-.PHONY: help system install demo test lint check proto proto-check clean
+.PHONY: help system install demo test lint check proto proto-check docs clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' Makefile
@@ -78,6 +78,9 @@ proto-check: install
 	@rm -rf $(VENV)/proto; mkdir -p $(VENV)/proto/src $(VENV)/proto/tests/harness/proto
 	@$(call generate,$(VENV)/proto)
 	$(BIN)/python tests/harness/proto/drift.py $(VENV)/proto .
+
+docs: install ## write the reference pages that are generated
+	$(BIN)/python docs/generate.py
 
 clean: ## remove what the tools keep, not .venv
 	rm -rf dist .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache

@@ -70,6 +70,27 @@ def test_a_key_is_read(table: str, key: str, written: str, attribute: str, read:
     assert getattr(getattr(config, table), attribute) == read
 
 
+def test_detectors_are_those_of_plug_ins_that_are_installed() -> None:
+    content = b'[node]\ndetectors = ["site", "fpga"]\n'
+    assert parse_config(content, "c.toml", lambda: {"fpga", "site", "other"}).node.detectors == ("site", "fpga")
+    with pytest.raises(InvalidConfigurationError) as caught:
+        parse_config(content, "c.toml", lambda: {"fpga", "other"})
+    assert caught.value.message == "c.toml: node.detectors names 'site', which no installed package brings"
+    assert caught.value.advice == "installed are: fpga, other"
+    with pytest.raises(InvalidConfigurationError) as caught:
+        parse_config(content, "c.toml", set)
+    assert caught.value.advice == "installed are: none (entry point group 'imagefit.detectors')"
+    with pytest.raises(InvalidConfigurationError, match="names one twice"):
+        parse_config(b'[node]\ndetectors = ["fpga", "fpga"]\n', "c.toml", lambda: {"fpga"})
+
+
+def test_without_detectors_nobody_asks_what_is_installed() -> None:
+    def never() -> set[str]:
+        raise AssertionError("somebody asked")
+
+    assert parse_config(b"[node]\ndetectors = []\n", "c.toml", never) == Config()
+
+
 def test_preferences_are_read_in_their_order() -> None:
     config = parse(PREFER + '[[prefer]]\nannotation = "c"\nvalue = "d"\nweight = -7\n')
     assert config.effective_policy.prefer == (Preference("a", "b", 1), Preference("c", "d", -7))
@@ -84,7 +105,9 @@ FAULTS = [
     pytest.param('mode = "off"\n', ["'mode'", "[policy]"], id="key-outside-its-table"),
     pytest.param('[server]\nsockte = "/x"\n', ["'server.sockte'", "'socket'"], id="unknown-key-nearest-name"),
     pytest.param("[server]\ndrain_seconds = 1\n", ["'server.drain_seconds'", "'drain-seconds'"], id="underscore"),
-    pytest.param("[node]\nxyz = 1\n", ["'node.xyz'", "known are: root"], id="unknown-key-without-a-near-name"),
+    pytest.param(
+        "[node]\nxyz = 1\n", ["'node.xyz'", "known are: detectors, root"], id="unknown-key-without-a-near-name"
+    ),
     pytest.param(PREFER + "wieght = 2\n", ["'prefer.wieght'", "'weight'"], id="unknown-key-in-prefer"),
     pytest.param(PREFER * 2 + "wieght = 2\n", ["'prefer.wieght'"], id="unknown-key-in-the-second-prefer"),
     pytest.param("[sever]\n", ["'sever'", "'server'"], id="unknown-table"),
@@ -114,6 +137,9 @@ FAULTS = [
     pytest.param('[registry]\ncache = "c"\n', ["registry.cache", "absolute"], id="relative-cache"),
     pytest.param('[registry]\nconfig-path = "/a:b"\n', ["registry.config-path", "'b'"], id="relative-config-path"),
     pytest.param('[node]\nroot = "host"\n', ["node.root", "absolute"], id="relative-root"),
+    pytest.param('[node]\ndetectors = "a"\n', ["node.detectors", "array", "str"], id="detectors-is-a-text"),
+    pytest.param("[node]\ndetectors = [3]\n", ["node.detectors[0]", "int"], id="detectors-has-a-number"),
+    pytest.param('[node]\ndetectors = ["gone"]\n', ["node.detectors", "'gone'"], id="detector-that-no-package-brings"),
     pytest.param(
         '[server]\nsocket = "/x/c"\n[containerd]\nsocket = "/x/c"\n',
         ["server.socket", "containerd.socket", "'/x/c'"],

@@ -9,8 +9,8 @@ import pytest
 from builders import digest, index, node
 from imagefit.cli.main import main
 from imagefit.config import Config, Prefer, parse_config
-from imagefit.model.decision import Truth
 from imagefit.model.policy import Policy
+from imagefit.model.truth import Truth
 from imagefit.selection.session import Selection
 
 ROOT = Path(__file__).parents[1]

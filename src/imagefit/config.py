@@ -6,7 +6,7 @@ Knows the keys, their defaults and their types. Leaves their meaning to the part
 import difflib
 import os
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -14,6 +14,7 @@ import msgspec
 
 from imagefit.errors import InvalidConfigurationError
 from imagefit.model.policy import Mode, NoMatch, OnError, Policy, Preference, Unknown
+from imagefit.node.plugins import GROUP, installed_plugins
 
 DEFAULT_PATH = Path("/etc/imagefit/config.toml")
 _MAX_BYTES = 1024 * 1024
@@ -50,9 +51,10 @@ class Registry(_Table, frozen=True, rename="kebab"):
 
 
 class NodeSettings(_Table, frozen=True, rename="kebab"):
-    """``[node]``: the folder that holds the node's ``proc``, ``sys``, ``etc``."""
+    """``[node]``: the folder that holds the node's ``proc``, ``sys``, ``etc``, and plug-ins that look there, too."""
 
     root: str = "/"
+    detectors: tuple[str, ...] = ()
 
 
 class PolicySettings(_Table, frozen=True, rename="kebab"):
@@ -126,8 +128,13 @@ def load_config(path: Path | None) -> Config:
     return parse_config(content, str(chosen))
 
 
-def parse_config(content: bytes, name: str) -> Config:
-    """Read a configuration from bytes; ``name`` is what errors call it.
+def parse_config(content: bytes, name: str, installed: Callable[[], Collection[str]] = installed_plugins) -> Config:
+    """Read a configuration from bytes.
+
+    Args:
+        content: TOML.
+        name: what errors call it.
+        installed: returns the names of the detectors that plug-ins bring; called only where some are configured.
 
     Raises:
         InvalidConfigurationError: it has a fault.
@@ -148,7 +155,19 @@ def parse_config(content: bytes, name: str) -> Config:
         config = msgspec.convert(data, Config)
     except msgspec.ValidationError as error:
         raise InvalidConfigurationError(f"{name}: {str(error).replace('$.', '')}") from error
+    if config.node.detectors:
+        _check_detectors(config.node.detectors, frozenset(installed()), name)
     return _checked(config, name)
+
+
+def _check_detectors(wanted: tuple[str, ...], installed: frozenset[str], name: str) -> None:
+    for detector in wanted:
+        if detector not in installed:
+            known = ", ".join(sorted(installed)) or f"none (entry point group '{GROUP}')"
+            message = f"{name}: node.detectors names {detector!r}, which no installed package brings"
+            raise InvalidConfigurationError(message, advice=f"installed are: {known}")
+    if len(set(wanted)) < len(wanted):
+        raise InvalidConfigurationError(f"{name}: node.detectors names one twice")
 
 
 def _checked(config: Config, name: str) -> Config:

@@ -22,6 +22,7 @@ from imagefit.cri.proxy import Proxy
 from imagefit.cri.records import Records
 from imagefit.errors import ListenError
 from imagefit.node.contract import HostView
+from imagefit.node.plugins import detectors_of
 from imagefit.node.source import NodeSource
 from imagefit.registry.build import registry_client
 from imagefit.service import Service
@@ -49,7 +50,7 @@ def serve(config: Config) -> None:
 
 async def _serve(config: Config, path: Path) -> None:
     backend = Backend(Path(config.containerd.socket))
-    node = NodeSource(HostView(config.node.root))
+    node = NodeSource(HostView(config.node.root), detectors=detectors_of(config.node.detectors))
     registry = registry_client(config.registry.config_paths, Path(config.registry.cache))
     service = Service(registry, node.node, config.effective_policy, config.policy.time_budget)
     server = grpc.aio.server(options=_SERVER_OPTIONS)

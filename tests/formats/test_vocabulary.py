@@ -8,8 +8,8 @@ from builders import facts
 from imagefit.errors import InvalidDocumentError
 from imagefit.formats.vocabulary import checks_of_flags, checks_of_label
 from imagefit.model.facts import Facts, Node
-from imagefit.model.truth import Truth
-from imagefit.selection.match import all_of, judge
+from imagefit.model.truth import Truth, all_of
+from imagefit.selection.match import judge
 
 _FLAGS = {"cpu.cpuid": ["AVX2", "AVX512FP16", "SSE4", "ASIMDDP"]}
 _NODE = facts(

@@ -3,7 +3,15 @@
 import pytest
 
 from imagefit.model.cpu_flags import nfd_names
-from imagefit.model.microarchitecture import depth, depth_of_flag, depth_of_target, level_of, normalize, runs
+from imagefit.model.microarchitecture import (
+    depth,
+    depth_of_flag,
+    depth_of_target,
+    level_of,
+    level_of_cpu,
+    normalize,
+    runs,
+)
 
 
 @pytest.mark.parametrize(
@@ -168,6 +176,8 @@ def test_an_unknown_variant_has_no_depth(architecture: str, variant: str) -> Non
         pytest.param("ASIMD", 1, id="arm64 v8"),
         pytest.param("ATOMICS", 2, id="arm64 v8.1"),
         pytest.param("I8MM", 7, id="arm64 v8.6"),
+        pytest.param("ZBA", 2, id="riscv64 rva22u64"),
+        pytest.param("ZVBB", 3, id="riscv64 rva23u64"),
         pytest.param("SHA", 0, id="of no level"),
         pytest.param("AVXVNNI", 0, id="AVX but of no level"),
         pytest.param("NOSUCHFLAG", 0, id="unknown"),
@@ -210,7 +220,7 @@ _ARM_8_1 = _ARM_8 | {"ATOMICS", "ASIMDRDM", "CRC32"}
 _ARM_8_2 = _ARM_8_1 | {"DCPOP"}
 _ARM_8_4 = _ARM_8_2 | {"FCMA", "JSCVT", "LRCPC", "ASIMDDP", "DIT", "FLAGM", "ILRCPC", "USCAT"}
 _ARM_8_5 = _ARM_8_4 | {"FLAGM2", "FRINT", "SB"}
-_ARM_8_6 = _ARM_8_5 | {"BF16", "I8MM"}
+_ARM_8_6 = _ARM_8_5 | {"BF16", "ECV", "I8MM"}
 
 
 @pytest.mark.parametrize(
@@ -235,6 +245,7 @@ _ARM_8_6 = _ARM_8_5 | {"BF16", "I8MM"}
         pytest.param("arm64", _ARM_8_6, "v8.6", id="arm64 v8.6"),
         pytest.param("arm64", _ARM_8_5 | {"SVE2"}, "v9", id="arm64 v9 is v8.5 with SVE2"),
         pytest.param("arm64", _ARM_8_6 | {"SVE2"}, "v9.1", id="arm64 v9.1 is v8.6 with SVE2"),
+        pytest.param("arm64", _ARM_8_6 - {"ECV"} | {"SVE2"}, "v9", id="arm64 v9.0 may have BF16 and I8MM"),
         pytest.param("arm64", _ARM_8_4 | {"SVE2"}, "v8.4", id="arm64 SVE2 does not make v9"),
         pytest.param("arm64", _ARM_8_2 - {"CRC32"}, "v8", id="arm64 with a hole"),
         pytest.param("arm64", {"FP"}, "", id="arm64 below v8"),
@@ -260,3 +271,70 @@ def test_the_level_is_the_highest_whose_flags_are_all_there(architecture: str, f
 )
 def test_the_level_follows_from_the_flags_that_the_kernel_shows(architecture: str, flags: str, expected: str) -> None:
     assert level_of(architecture, nfd_names(frozenset(flags.split()), architecture)) == expected
+
+
+# RISC-V profiles, mandatory user-mode extensions, as Linux shows them on hardware and in QEMU.
+_RVA22 = "rv64imafdc_zicbom_zicboz_zicntr_zicsr_zifencei_zihintpause_zihpm_zfhmin_zba_zbb_zbs_zkt"
+_RVA23 = (
+    "rv64imafdcvh_zicbom_zicbop_zicboz_ziccrse_zicntr_zicond_zicsr_zifencei_zihintntl_zihintpause_zihpm_zimop_zawrs"
+    "_zfa_zfh_zfhmin_zca_zcb_zcd_zcmop_zba_zbb_zbs_zkt_zvbb_zvfhmin_zvkt_ssnpm_sstc_svpbmt"
+)
+_X60 = (
+    "rv64imafdcv_zicbom_zicboz_zicntr_zicond_zicsr_zifencei_zihintpause_zihpm_zfh_zfhmin_zca_zcd_zba_zbb_zbc_zbs_zkt"
+    "_zve32f_zve32x_zve64d_zve64f_zve64x_zvfh_zvfhmin_zvkt_sscofpmf_sstc_svinval_svnapot_svpbmt"
+)
+
+
+@pytest.mark.parametrize(
+    ("isa", "expected"),
+    [
+        pytest.param("rv64imafdc", "rva20u64", id="an older kernel"),
+        pytest.param("rv64imafdcsu", "rva20u64", id="modes among the letters"),
+        pytest.param("RV64IMAFDC\n", "rva20u64", id="any case"),
+        pytest.param("rv64imafdc_zicntr_zicsr_zifencei_zihpm_zba_zbb", "rva20u64", id="SiFive U74"),
+        pytest.param(_X60, "rva22u64", id="SpacemiT X60"),
+        pytest.param(_RVA22, "rva22u64", id="rva22"),
+        pytest.param(_RVA22.replace("_zbs", ""), "rva20u64", id="rva22 but one"),
+        pytest.param(_RVA22.replace("imafdc_", "imafdcv_"), "rva22u64", id="vectors alone are no level"),
+        pytest.param(_RVA23, "rva23u64", id="rva23"),
+        pytest.param(_RVA23.replace("ssnpm", "supm"), "rva23u64", id="pointer masking by its own name"),
+        pytest.param(_RVA23.replace("_ssnpm", ""), "rva22u64", id="rva23 before pointer masking"),
+        pytest.param(_RVA23.replace("dcvh", "dch"), "rva22u64", id="rva23 where the kernel enabled no vectors"),
+        pytest.param(_RVA23.replace("_zfhmin", ""), "rva20u64", id="rva23 with a hole"),
+        pytest.param("rv64imac", "", id="no floating point"),
+        pytest.param("rv64imafdxcv", "", id="a vendor's name begins with the x"),
+        pytest.param("rv64ima_fdc", "", id="letters are no names"),
+        pytest.param("rv32imafdc", "", id="32-bit"),
+        pytest.param("rv64imafdc zba", "", id="nonsense"),
+        pytest.param("", "", id="not shown"),
+    ],
+)
+def test_a_profile_is_proven_by_what_the_isa_names(isa: str, expected: str) -> None:
+    assert level_of_cpu("riscv64", isa) == expected
+
+
+@pytest.mark.parametrize(
+    ("cpu", "expected"),
+    [
+        pytest.param("POWER8E (raw), altivec supported", "power8", id="POWER8E"),
+        pytest.param("POWER8NVL (raw), altivec supported", "power8", id="POWER8NVL"),
+        pytest.param("POWER9, altivec supported", "power9", id="POWER9"),
+        pytest.param("POWER9 (architected), altivec supported", "power9", id="POWER10 in POWER9's mode"),
+        pytest.param("POWER10 (raw), altivec supported", "power10", id="POWER10"),
+        pytest.param("Power11 (architected), altivec supported", "power11", id="Power11"),
+        pytest.param("Power12 (raw)", "power11", id="a later one"),
+        pytest.param("POWER7+ (raw), altivec supported", "", id="POWER7"),
+        pytest.param("POWER (raw)", "", id="no number"),
+        pytest.param("PPC970MP, altivec supported", "", id="PPC970"),
+        pytest.param("unknown (03010300)", "", id="unknown"),
+        pytest.param("POWER" + "9" * 5000, "power11", id="hostile"),
+        pytest.param("", "", id="not shown"),
+    ],
+)
+def test_a_power_cpu_runs_every_generation_up_to_its_own(cpu: str, expected: str) -> None:
+    assert level_of_cpu("ppc64le", cpu) == expected
+
+
+@pytest.mark.parametrize("architecture", ["amd64", "arm64", "s390x", ""])
+def test_the_level_of_others_is_not_in_a_name(architecture: str) -> None:
+    assert level_of_cpu(architecture, "rv64imafdc POWER9") == ""

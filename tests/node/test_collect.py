@@ -7,7 +7,7 @@ import pytest
 
 from imagefit.model.facts import Facts
 from imagefit.node.collect import collect, platform_of
-from imagefit.node.contract import CannotLookError, HostView
+from imagefit.node.contract import CannotLookError, HostView, Partial
 from imagefit.node.detectors import DETECTORS
 
 
@@ -17,10 +17,10 @@ class _Fixed:
 
     name: str
     features: tuple[str, ...]
-    answer: Facts | Exception
+    answer: Facts | Partial | BaseException
 
-    def detect(self, host: HostView) -> Facts:
-        if isinstance(self.answer, Exception):
+    def detect(self, host: HostView) -> Facts | Partial:
+        if isinstance(self.answer, BaseException):
             raise self.answer
         return self.answer
 
@@ -31,12 +31,31 @@ _GOOD = _Fixed("good", ("a.flags", "a.missing"), Facts(flags={"a.flags": frozens
 def test_a_broken_detector_costs_only_itself(tmp_path: Path) -> None:
     broken = _Fixed("broken", ("b.flags",), ZeroDivisionError("by zero"))
     collected = collect(HostView(tmp_path, machine="x86_64"), (broken, _GOOD))
-    assert collected.node.facts == _GOOD.answer
+    assert collected.node.facts.flags == {"a.flags": frozenset({"X"})}
+    assert collected.node.facts.unseen == {"b.flags", "a.missing"}
     first, second = collected.reports
     assert (first.name, first.ok, first.message) == ("broken", False, "ZeroDivisionError: by zero")
     assert first.uncovered == ("b.flags",)
     assert (second.name, second.ok, second.message, second.uncovered) == ("good", True, "", ("a.missing",))
     assert first.seconds >= 0
+
+
+def test_a_detector_that_wants_to_end_the_process_is_broken(tmp_path: Path) -> None:
+    collected = collect(HostView(tmp_path), (_Fixed("quits", (), SystemExit(3)), _GOOD))
+    assert [(report.ok, report.message) for report in collected.reports] == [(False, "SystemExit: 3"), (True, "")]
+
+
+def test_bad_parts_of_a_source_are_named_and_the_rest_counts(tmp_path: Path) -> None:
+    facts = Facts(flags={"a.flags": frozenset({"X"})})
+    partial = _Fixed("partial", ("a.flags", "b.flags"), Partial(facts, ("/etc/x: no", "/etc/y: no")))
+    collected = collect(HostView(tmp_path), (partial,))
+    (report,) = collected.reports
+    assert (report.ok, report.warnings, report.uncovered) == (True, ("/etc/x: no", "/etc/y: no"), ("b.flags",))
+    assert collected.node.facts.flags == facts.flags
+
+
+def test_what_the_operator_states_stands_over_every_detector() -> None:
+    assert DETECTORS[-1].features == ("operator.fact",)
 
 
 def test_a_source_that_cannot_be_read_is_no_failure(tmp_path: Path) -> None:
@@ -64,14 +83,15 @@ def test_a_locked_host_is_covered_by_nothing_and_nothing_breaks(tmp_path: Path) 
     collected = collect(_Locked(tmp_path, machine="x86_64"))
     assert all(report.ok and report.message for report in collected.reports)
     assert all(report.uncovered for report in collected.reports)
-    assert collected.node.facts == Facts()
+    unseen = frozenset(feature for report in collected.reports for feature in report.uncovered)
+    assert collected.node.facts == Facts(unseen=unseen)
 
 
 def test_an_empty_host_breaks_nothing(tmp_path: Path) -> None:
     collected = collect(HostView(tmp_path))
     assert [report.message for report in collected.reports if not report.ok] == []
     assert collected.node.architecture == ""
-    assert collected.node.facts == Facts()
+    assert not any(map(collected.node.facts.covers, collected.node.facts.unseen))
 
 
 def test_this_machine_can_be_looked_at() -> None:
@@ -110,3 +130,22 @@ def _with(*flags: str) -> Facts:
 )
 def test_machines_are_named_as_oci_does(machine: str, facts: Facts, platform: tuple[str, str]) -> None:
     assert platform_of(machine, facts) == platform
+
+
+@pytest.mark.parametrize(
+    ("machine", "cpuinfo", "platform"),
+    [
+        pytest.param("ppc64le", "processor : 0\ncpu\t: POWER9 (raw)\n", ("ppc64le", "power9"), id="ppc64le"),
+        pytest.param("riscv64", "processor : 0\nisa\t: rv64imafdc\n", ("riscv64", "rva20u64"), id="riscv64"),
+        pytest.param("riscv64", "processor : 0\n", ("riscv64", ""), id="kernel-names-no-isa"),
+        pytest.param("riscv64", "", ("riscv64", ""), id="empty"),
+        pytest.param("s390x", "processor : 0\ncpu\t: POWER9\n", ("s390x", ""), id="another-machine"),
+    ],
+)
+def test_where_flags_tell_no_level_the_cpus_name_does(
+    tmp_path: Path, machine: str, cpuinfo: str, platform: tuple[str, str]
+) -> None:
+    (tmp_path / "proc").mkdir()
+    (tmp_path / "proc/cpuinfo").write_text(cpuinfo)
+    node = collect(HostView(tmp_path, machine=machine), ()).node
+    assert (node.architecture, node.variant) == platform

@@ -123,3 +123,44 @@ def test_the_machine_of_a_moved_root_is_its_own(tmp_path: Path) -> None:
 
 def test_a_moved_root_without_cpuinfo_has_no_machine(tmp_path: Path) -> None:
     assert HostView(tmp_path).machine == ""
+
+
+@pytest.mark.parametrize(
+    ("mode", "refusal"),
+    [
+        pytest.param(0o644, None, id="usual"),
+        pytest.param(0o400, None, id="read-only"),
+        pytest.param(0o755, None, id="executable"),
+        pytest.param(0o664, "mode 664", id="group"),
+        pytest.param(0o602, "mode 602", id="everybody"),
+    ],
+)
+def test_a_trusted_file_is_one_that_only_its_owner_can_write(tmp_path: Path, mode: int, refusal: str | None) -> None:
+    (tmp_path / "a").write_text("x")
+    (tmp_path / "a").chmod(mode)
+    if refusal is None:
+        assert _host(tmp_path).read_trusted("/a") == b"x"
+    else:
+        with pytest.raises(CannotLookError, match=refusal):
+            _host(tmp_path).read_trusted("/a")
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a file away")
+def test_a_trusted_file_belongs_to_root_or_to_this_process(tmp_path: Path) -> None:
+    (tmp_path / "a").write_text("x")
+    (tmp_path / "a").chmod(0o644)
+    os.chown(tmp_path / "a", 1234, 0)
+    with pytest.raises(CannotLookError, match="belongs to user 1234"):
+        _host(tmp_path).read_trusted("/a")
+
+
+def test_a_trusted_file_is_bounded_and_regular(tmp_path: Path) -> None:
+    (tmp_path / "a").write_text("xx")
+    (tmp_path / "a").chmod(0o644)
+    (tmp_path / "directory").mkdir()
+    with pytest.raises(CannotLookError, match="larger than 1 bytes"):
+        _host(tmp_path).read_trusted("/a", 1)
+    with pytest.raises(CannotLookError, match="not a regular file"):
+        _host(tmp_path).read_trusted("/directory")
+    with pytest.raises(NotThereError):
+        _host(tmp_path).read_trusted("/b")

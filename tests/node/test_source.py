@@ -1,10 +1,15 @@
 """Facts for a daemon: the first ones are waited for, old ones serve while new ones are looked for."""
 
 import asyncio
+import logging
 import time
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from imagefit.node.contract import HostView
+import pytest
+
+from imagefit.model.facts import Facts
+from imagefit.node.contract import HostView, Partial
 from imagefit.node.source import NodeSource
 
 CPU = "processor\t: 0\nvendor_id\t: GenuineIntel\ncpu family\t: 6\nmodel\t\t: 1\nflags\t\t: fpu sse sse2\n"
@@ -51,3 +56,34 @@ def test_facts_that_are_not_old_are_not_looked_for_again(tmp_path: Path) -> None
         assert await source.node() is first
 
     asyncio.run(ask())
+
+
+@dataclass
+class _Warning:
+    """Finds nothing, and something bad each time; the third time something else."""
+
+    name: str = "site"
+    features: tuple[str, ...] = ()
+    calls: list[int] = field(default_factory=list)
+
+    def detect(self, host: HostView) -> Partial:
+        self.calls.append(1)
+        return Partial(Facts(), (f"a.toml: fault {len(self.calls) // 3}",))
+
+
+def test_what_is_wrong_is_logged_when_it_comes_up(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    async def ask() -> None:
+        site = _Warning()
+        source = NodeSource(HostView(tmp_path), max_age_seconds=0, detectors=(site,))
+        give_up = time.monotonic() + 10
+        while len(site.calls) < 5:
+            assert time.monotonic() < give_up
+            await source.node()
+            await asyncio.sleep(0.01)
+
+    with caplog.at_level(logging.WARNING, "imagefit"):
+        asyncio.run(ask())
+    assert [record.getMessage() for record in caplog.records] == [
+        'event=facts-left-out detector=site error="a.toml: fault 0"',
+        'event=facts-left-out detector=site error="a.toml: fault 1"',
+    ]

@@ -32,9 +32,10 @@ from imagefit.model.oci import parse_index
 from imagefit.model.policy import Policy, Preference, Unknown
 from imagefit.model.truth import Truth
 from imagefit.selection.explain import MAX_REFUSAL_BYTES, as_data, refusal
+from imagefit.selection.gathering import MAX_FETCHES
 from imagefit.selection.match import judge
 from imagefit.selection.rank import rank
-from imagefit.selection.session import MAX_FETCHES, Selection
+from imagefit.selection.session import Selection
 
 settings.register_profile("core", derandomize=True, deadline=None, max_examples=100, database=None)
 settings.load_profile("core")

@@ -12,10 +12,10 @@ from builders import index_bytes, to_bytes
 from imagefit.errors import ImagefitError
 from imagefit.formats.carriers import carried_by, follow
 from imagefit.formats.catalog import parse, read
-from imagefit.formats.syntax import load
 from imagefit.formats.contract import Fragment, Locator
 from imagefit.formats.dialects.features import parse_features
 from imagefit.formats.node_profile import format_profile, parse_profile
+from imagefit.formats.syntax import load
 from imagefit.formats.vocabulary import checks_of_label
 from imagefit.model.facts import Facts, Node
 from imagefit.model.oci import ImageIndex, parse_index, parse_manifest

@@ -9,6 +9,7 @@ from imagefit.formats.carriers import carried_by
 from imagefit.model.policy import Policy
 from imagefit.model.truth import Truth
 from imagefit.selection import session as limits
+from imagefit.selection.gathering import MAX_FETCHES
 from imagefit.selection.session import Selection
 
 
@@ -59,7 +60,7 @@ def _i_descriptor(number: int) -> dict[str, Any]:
 def test_manifests_leave_room_for_their_configs() -> None:
     entries = [entry(str(number), compatibilities=_i_descriptor(number)) for number in range(600)]
     wanted = Selection(index(*entries), node(), Policy()).wanted()
-    assert len(wanted) == limits.MAX_FETCHES // 2
+    assert len(wanted) == MAX_FETCHES // 2
     assert {locator.kind for locator in wanted} == {"manifest"}
 
 

@@ -21,8 +21,8 @@ from imagefit.model.requirement import (
     RunsOn,
     Test,
 )
-from imagefit.model.truth import Truth
-from imagefit.selection.match import all_of, any_of, evaluate, judge, judge_document
+from imagefit.model.truth import Truth, all_of, any_of
+from imagefit.selection.match import evaluate, judge, judge_document
 
 _YES, _NO, _UNKNOWN = Truth.YES, Truth.NO, Truth.UNKNOWN
 _NODE = node("linux/amd64/v3", {"known": ["A"]}, {"known": {"element": "1"}}, {"devices": [{"v": "1", "d": "2"}]})

@@ -24,7 +24,8 @@ from imagefit.model.oci import ImageIndex
 from imagefit.model.policy import Policy, Preference, Unknown
 from imagefit.model.requirement import Problem
 from imagefit.model.truth import Truth
-from imagefit.selection.session import MAX_FETCHES, Selection
+from imagefit.selection.gathering import MAX_FETCHES
+from imagefit.selection.session import Selection
 
 _NODE = node(attributes={"kernel.version": {"full": "6.1.0-18-amd64"}})
 _FITS = to_bytes({"compatibilities": [{"oci.kernel.version": ">=6"}]})

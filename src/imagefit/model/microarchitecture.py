@@ -2,9 +2,10 @@
 
 Knows which variant runs on which, how deep a level is, and which flags make a level. Leaves to others how a CPU is
 read. Sources: x86-64 psABI (section "Micro-Architecture Levels"), the mandatory features of the Arm architecture,
-the RISC-V profiles, and the normal forms of github.com/containerd/platforms (``database.go``).
+the RISC-V profiles (RVA20, RVA22, RVA23), and the normal forms of github.com/containerd/platforms (``database.go``).
 """
 
+import re
 from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
 from typing import Final
@@ -57,9 +58,27 @@ _ARM64_LEVELS: Final[tuple[tuple[str, AbstractSet[str]], ...]] = (
     ("v8.3", frozenset({"FCMA", "JSCVT", "LRCPC"})),
     ("v8.4", frozenset({"ASIMDDP", "DIT", "FLAGM", "ILRCPC", "USCAT"})),
     ("v8.5", frozenset({"FLAGM2", "FRINT", "SB"})),
-    ("v8.6", frozenset({"BF16", "I8MM"})),
+    ("v8.6", frozenset({"BF16", "ECV", "I8MM"})),
 )
-_LEVELS: Final = {"amd64": _AMD64_LEVELS, "arm64": _ARM64_LEVELS}
+# What each RISC-V profile makes mandatory for programs and Linux shows as ``isa``, in upper-case; Linux 6.13 is the
+# first that shows it all. Left out: what others imply (Zicsr, Zicntr), hints that every CPU runs (Zicbop), and
+# properties of memory and caches, which most kernels do not show (Ziccif, Ziccrse, Ziccamoa, Zicclsm, Za64rs, Zic64b).
+_RISCV64_LEVELS: Final[tuple[tuple[str, AbstractSet[str]], ...]] = (
+    ("rva20u64", frozenset({"I", "M", "A", "F", "D", "C"})),
+    ("rva22u64", frozenset({"ZIHPM", "ZIHINTPAUSE", "ZBA", "ZBB", "ZBS", "ZICBOM", "ZICBOZ", "ZFHMIN", "ZKT"})),
+    (
+        "rva23u64",
+        frozenset({"V", "ZVFHMIN", "ZVBB", "ZVKT", "ZIHINTNTL", "ZICOND", "ZIMOP", "ZCMOP", "ZCB", "ZFA", "ZAWRS"})
+        | {"SUPM"},
+    ),
+)
+_LEVELS: Final = {"amd64": _AMD64_LEVELS, "arm64": _ARM64_LEVELS, "riscv64": _RISCV64_LEVELS}
+# One letter per extension, then names; some device trees write the first name without an underscore before it.
+_ISA: Final = re.compile(r"rv64([a-rt-wy]*)(\w*)", re.ASCII)
+# Most kernels show the supervisor's half of pointer masking only, which is what they give to programs as Supm.
+_POINTER_MASKING: Final = "SSNPM"
+# ``Power11`` is written otherwise than those before it.
+_POWER: Final = re.compile(r"power(\d{1,4})", re.ASCII | re.IGNORECASE)
 _DEPTH_OF_FLAG: Final[Mapping[str, int]] = {
     flag: depth for levels in _LEVELS.values() for depth, (_, flags) in enumerate(levels, start=1) for flag in flags
 } | {"XSAVE": 3}
@@ -165,6 +184,38 @@ def level_of(architecture: str, flags: AbstractSet[str]) -> str:
     if architecture == "arm64" and depth("arm64", reached) >= depth("arm64", "v8.5") and "SVE2" in flags:
         return "v9.1" if reached == "v8.6" else "v9"
     return reached
+
+
+def level_of_cpu(architecture: str, shown: str) -> str:
+    """Return the highest level that what a kernel shows of a CPU proves.
+
+    Args:
+        architecture: normalised.
+        shown: in /proc/cpuinfo, ``isa`` of riscv64, such as ``rv64imafdc_zba``, or ``cpu`` of ppc64le, such as
+            ``POWER9 (raw), altivec supported``.
+
+    Returns:
+        The variant's name; empty where the lowest is not reached, or of another architecture.
+    """
+    if architecture == "riscv64":
+        return level_of(architecture, _isa_extensions(shown))
+    return _power_level(shown) if architecture == "ppc64le" else ""
+
+
+def _isa_extensions(isa: str) -> frozenset[str]:
+    found = _ISA.fullmatch(isa.strip().lower())
+    if found is None:
+        return frozenset()
+    extensions = frozenset(name.upper() for name in (*found[1], *found[2].split("_")))
+    return extensions | {"SUPM"} if _POINTER_MASKING in extensions else extensions
+
+
+def _power_level(cpu: str) -> str:
+    """Return the highest level at or below a CPU's generation, since each runs what is built for those before it."""
+    found = _POWER.match(cpu.strip())
+    generation = int(found[1]) if found else 0
+    reached = [level for level in _VARIANTS["ppc64le"] if int(level.removeprefix("power")) <= generation]
+    return reached[-1] if reached else ""
 
 
 def _lowest(architecture: str) -> str:

@@ -52,7 +52,11 @@ class Platform(msgspec.Struct, frozen=True, rename={"os_version": "os.version", 
 
 
 class Descriptor(msgspec.Struct, frozen=True, rename="camel"):
-    """A pointer to content: what it is, its digest and its size in bytes."""
+    """A pointer to content: what it is, its digest and its size in bytes.
+
+    Attributes:
+        annotation: raw JSON of the key that proposal A's example writes for ``annotations``.
+    """
 
     digest: str
     media_type: str = ""
@@ -61,6 +65,15 @@ class Descriptor(msgspec.Struct, frozen=True, rename="camel"):
     annotations: dict[str, str] | None = None
     platform: Platform | None = None
     artifact_type: str = ""
+    annotation: msgspec.Raw = msgspec.Raw()
+
+    @property
+    def stated(self) -> dict[str, str]:
+        """What the annotations say, whichever way their key is spelt; where both say something, ``annotations`` does.
+
+        An ``annotation`` that is no object of strings is a stranger's key and says nothing.
+        """
+        return {**_misspelt(bytes(self.annotation)), **(self.annotations or {})}
 
     def embedded(self) -> bytes | None:
         """Return the content that the descriptor itself carries in ``data``, checked, or None without it.
@@ -102,6 +115,14 @@ class Manifest(msgspec.Struct, frozen=True, rename="camel"):
 
 _INDEX_DECODER = msgspec.json.Decoder(_RawIndex)
 _MANIFEST_DECODER = msgspec.json.Decoder(Manifest)
+_ANNOTATIONS_DECODER = msgspec.json.Decoder(dict[str, str] | None)
+
+
+def _misspelt(content: bytes) -> dict[str, str]:
+    try:
+        return (_ANNOTATIONS_DECODER.decode(content) if content else None) or {}
+    except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError):
+        return {}
 
 
 def digest_of(content: bytes, algorithm: str = "sha256") -> str:

@@ -2,13 +2,16 @@
 
 Knows the host as an argument: a root that tests and containers can move, bounded reads, and the difference between
 "looked, nothing here" (a feature without elements) and "cannot look" (``CannotLookError``, a feature left uncovered).
+Between the two stands ``Partial``: facts from a source of many parts, some of which were bad.
 Leaves to detectors which files say what, and to ``collect`` what becomes of a detector that fails.
 """
 
 import errno
 import os
 import stat
+from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Protocol
 
@@ -23,6 +26,7 @@ CPUINFO: Final = "/proc/cpuinfo"
 CPUINFO_FIRST_BYTES: Final = 16 * 1024
 _SYMLINKS_MAX: Final = 40  # as the kernel's MAXSYMLINKS
 _ABSENT: Final = frozenset({errno.ENOENT, errno.ENOTDIR})
+_ROOT_USER: Final = 0
 
 
 class CannotLookError(ImagefitError):
@@ -37,6 +41,19 @@ class NotThereError(CannotLookError):
     code = "not-there"
 
 
+@dataclass(frozen=True, slots=True)
+class Partial:
+    """What a source says, where parts of it were bad.
+
+    Attributes:
+        facts: from the good parts.
+        warnings: one line per bad part, which names the part and its fault.
+    """
+
+    facts: Facts
+    warnings: tuple[str, ...]
+
+
 class Detector(Protocol):
     """Finds out what one source says of the host."""
 
@@ -48,7 +65,7 @@ class Detector(Protocol):
     def features(self) -> tuple[str, ...]:
         """The features it covers where it can look."""
 
-    def detect(self, host: "HostView") -> Facts:
+    def detect(self, host: "HostView") -> Facts | Partial:
         """Read the source and return what it says, each feature that it could look for as a key.
 
         Raises:
@@ -99,24 +116,19 @@ class HostView:
             NotThereError: there is no such file.
             CannotLookError: it cannot be read, is no regular file or is larger than the limit.
         """
-        content = self.read_start(path, limit_bytes + 1)
-        if len(content) > limit_bytes:
-            raise CannotLookError(f"{path} is larger than {limit_bytes} bytes")
-        return content
+        return _whole(path, self.read_start(path, limit_bytes + 1), limit_bytes)
 
     def read_start(self, path: str, size_bytes: int) -> bytes:
         """Return the first bytes of a file, fewer where it is shorter. Raises as ``read_bytes``, for no size."""
-        try:
-            # A FIFO in place of a file must not hold up the daemon.
-            descriptor = os.open(self._resolved(path), os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY)
-            try:
-                if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-                    raise CannotLookError(f"{path} is not a regular file")
-                return _read_up_to(descriptor, size_bytes)
-            finally:
-                os.close(descriptor)
-        except OSError as error:
-            raise _cannot_look(path, error) from error
+        return self._read(path, size_bytes, _check_regular)
+
+    def read_trusted(self, path: str, limit_bytes: int = FILE_MAX_BYTES) -> bytes:
+        """Return a whole file that only root, or the user that this process runs as, can have written.
+
+        Raises:
+            CannotLookError: as ``read_bytes``, or somebody else owns the file or may write to it.
+        """
+        return _whole(path, self._read(path, limit_bytes + 1, _check_trusted), limit_bytes)
 
     def list_dir(self, path: str) -> tuple[str, ...]:
         """Return the names in a directory, sorted.
@@ -149,6 +161,18 @@ class HostView:
                 return False
             raise _cannot_look(path, error) from error
         return True
+
+    def _read(self, path: str, size_bytes: int, check: Callable[[str, os.stat_result], None]) -> bytes:
+        try:
+            # A FIFO in place of a file must not hold up the daemon.
+            descriptor = os.open(self._resolved(path), os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY)
+            try:
+                check(path, os.fstat(descriptor))
+                return _read_up_to(descriptor, size_bytes)
+            finally:
+                os.close(descriptor)
+        except OSError as error:
+            raise _cannot_look(path, error) from error
 
     def _derived_machine(self) -> str:
         with suppress(CannotLookError):
@@ -196,6 +220,25 @@ def _read_up_to(descriptor: int, size_bytes: int) -> bytes:
         pieces.append(piece)
         left -= len(piece)
     return b"".join(pieces)
+
+
+def _whole(path: str, content: bytes, limit_bytes: int) -> bytes:
+    if len(content) > limit_bytes:
+        raise CannotLookError(f"{path} is larger than {limit_bytes} bytes")
+    return content
+
+
+def _check_regular(path: str, status: os.stat_result) -> None:
+    if not stat.S_ISREG(status.st_mode):
+        raise CannotLookError(f"{path} is not a regular file")
+
+
+def _check_trusted(path: str, status: os.stat_result) -> None:
+    _check_regular(path, status)
+    if status.st_uid not in {_ROOT_USER, os.geteuid()}:
+        raise CannotLookError(f"{path} belongs to user {status.st_uid}, not to root")
+    if status.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
+        raise CannotLookError(f"{path} can be written by others than its owner (mode {stat.S_IMODE(status.st_mode):o})")
 
 
 def _cannot_look(path: str, error: OSError) -> CannotLookError:

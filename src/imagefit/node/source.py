@@ -1,27 +1,38 @@
 """The node's facts for a daemon: detected once, then again when they have become old.
 
-Knows how long facts are good for: modules are loaded and devices come while a node is up. Leaves detection to
-``collect``.
+Knows how long facts are good for: modules are loaded and devices come while a node is up. What is wrong is logged when
+it comes up, not each time. Leaves detection to ``collect``.
 """
 
 import asyncio
 import time
+from collections.abc import Iterable, Iterator
 
 from imagefit import telemetry
 from imagefit.model.facts import Node
 from imagefit.node.collect import Collected, collect
-from imagefit.node.contract import HostView
+from imagefit.node.contract import Detector, HostView
+from imagefit.node.detectors import DETECTORS
+from imagefit.node.runner import Runner
 
 _MAX_AGE_SECONDS = 60.0
+
+_Fault = tuple[str, str, str]
+"""Event, detector, and what is wrong."""
 
 
 class NodeSource:
     """Facts of one host. To be used inside one event loop."""
 
-    def __init__(self, host: HostView, max_age_seconds: float = _MAX_AGE_SECONDS) -> None:
+    def __init__(
+        self, host: HostView, max_age_seconds: float = _MAX_AGE_SECONDS, detectors: Iterable[Detector] = DETECTORS
+    ) -> None:
         """Detect on ``host``, and anew once what is known is older than ``max_age_seconds``."""
         self._host = host
         self._max_age_seconds = max_age_seconds
+        self._detectors = tuple(detectors)
+        self._runner = Runner()
+        self._logged: frozenset[_Fault] = frozenset()
         self._known: Node | None = None
         self._detected_at = 0.0
         self._detecting: asyncio.Future[Node] | None = None
@@ -39,10 +50,16 @@ class NodeSource:
         return await asyncio.shield(self._detecting)
 
     async def _detect(self) -> Node:
-        collected = await asyncio.to_thread(collect, self._host)
+        collected = await asyncio.to_thread(collect, self._host, self._detectors, self._runner)
+        node = collected.node
         if self._known is None:
-            _log(collected)
-        return collected.node
+            telemetry.info("node", os=node.os, architecture=node.architecture, variant=node.variant)
+        faults = tuple(_faults(collected))
+        for event, detector, error in faults:
+            if (event, detector, error) not in self._logged:
+                telemetry.warning(event, detector=detector, error=error)
+        self._logged = frozenset(faults)
+        return node
 
     def _detected(self, detecting: "asyncio.Future[Node]") -> None:
         self._detecting = None
@@ -54,9 +71,9 @@ class NodeSource:
         self._known, self._detected_at = detecting.result(), time.monotonic()
 
 
-def _log(collected: Collected) -> None:
-    node = collected.node
-    telemetry.info("node", os=node.os, architecture=node.architecture, variant=node.variant)
+def _faults(collected: Collected) -> Iterator[_Fault]:
     for report in collected.reports:
         if not report.ok:
-            telemetry.warning("detector-failed", detector=report.name, error=report.message)
+            yield "detector-failed", report.name, report.message
+        for warning in report.warnings:
+            yield "facts-left-out", report.name, warning

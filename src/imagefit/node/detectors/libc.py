@@ -48,6 +48,10 @@ class LibcDetector:
         musl = _version(host, (f"/lib/ld-musl-{musl_name}.so.1",) if musl_name else (), musl_version)
         if not glibc and not musl and not any(map(host.exists, _DIRECTORIES)):
             raise NotThereError(f"none of {', '.join(_DIRECTORIES)}")
+        if not glibc and not musl and host.machine not in _NAMES:
+            raise CannotLookError(
+                f"where C libraries lie on {host.machine or 'a machine of unknown name'} is not known"
+            )
         return Facts(attributes={FEATURE: describe(glibc, musl)})
 
 
