@@ -6,6 +6,7 @@ container could use it either, and the version of the TDX module, which NFD 0.18
 Implements NFD ``source/cpu/security_amd64.go`` and ``security_s390x.go``; of other machines nothing is said.
 """
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from collections.abc import Set as AbstractSet
 from contextlib import suppress
@@ -30,6 +31,7 @@ _ON: Final = ("1", "Y")
 _MODULES: Final = "/sys/module"
 # Of cgroup v2 and v1.
 _CAPACITIES: Final = ("/sys/fs/cgroup/misc.capacity", "/sys/fs/cgroup/misc/misc.capacity")
+_CAPACITY: Final = re.compile(r"^(\w+) (\d+)$", re.ASCII | re.MULTILINE)
 _NODES: Final = "/sys/devices/system/node"
 _NODES_ABOVE: Final = "/sys/devices/system"
 _SGX_BYTES: Final = "x86/sgx_total_bytes"
@@ -93,8 +95,7 @@ def _s390x(host: HostView) -> Attributes:
 
 def parse_capacity(text: str) -> Mapping[str, str]:
     """Read misc.capacity: a resource and its number per line, such as ``sev_es 99``."""
-    lines = (line.split() for line in text.splitlines())
-    return {words[0]: words[1] for words in lines if len(words) == len(("name", "number")) and words[1].isdecimal()}
+    return dict(_CAPACITY.findall(text))
 
 
 def describe(
@@ -112,9 +113,11 @@ def describe(
     for resource, _, switched_on, counted in _RESOURCES:
         if resource in enabled:
             elements[switched_on] = _TRUE
-            elements |= {counted: capacity[resource]} if counted and resource in capacity else {}
-    guest = {"tdx.protected": _TRUE} if "tdx_guest" in flags else {}
-    return elements | guest | (_sgx(tuple(sgx_bytes)) if "sgx" in flags else {})
+            if counted and resource in capacity:
+                elements[counted] = capacity[resource]
+    if "tdx_guest" in flags:
+        elements["tdx.protected"] = _TRUE
+    return {**elements, **(_sgx(tuple(sgx_bytes)) if "sgx" in flags else {})}
 
 
 def _sgx(sizes: tuple[int, ...]) -> Attributes:

@@ -18,7 +18,7 @@ from imagefit.node.cpuinfo import first_cpu
 FEATURE: Final = "cpu.microarchitecture"
 
 _GENERIC: Final = "generic"
-_POWER: Final = re.compile(r"POWER(\d+)")
+_POWER: Final = re.compile(r"POWER(\d+)", re.IGNORECASE)
 # archspec's names for the ``uarch`` and ``model name`` that RISC-V kernels show.
 _RISCV_NAMES: Final[Mapping[str, str]] = {
     "sifive,u74-mc": "u74mc",

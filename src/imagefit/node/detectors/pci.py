@@ -8,15 +8,15 @@ from contextlib import suppress
 from typing import Final
 
 from imagefit.model.facts import Attributes, Facts
-from imagefit.node.contract import CannotLookError, HostView, NotThereError
+from imagefit.node.contract import CannotLookError, HostView
+from imagefit.node.sysfs import VALUE_MAX_BYTES, list_devices
 
 FEATURE: Final = "pci.device"
 
-_SYS: Final = "/sys"
+_BUSES: Final = "/sys/bus"
 _DEVICES: Final = "/sys/bus/pci/devices"
 _NEEDED: Final = ("class", "vendor", "device", "subsystem_vendor", "subsystem_device")
 _OPTIONAL: Final = ("sriov_totalvfs", "iommu_group/type")
-_VALUE_MAX_BYTES: Final = 4096
 _CLASS_DIGITS: Final = 4
 
 
@@ -28,12 +28,7 @@ class PciDetector:
 
     def detect(self, host: HostView) -> Facts:
         """Read all devices. Raises ``CannotLookError``."""
-        try:
-            addresses = host.list_dir(_DEVICES)
-        except NotThereError:
-            # A machine without a PCI bus has /sys all the same.
-            host.list_dir(_SYS)
-            addresses = ()
+        addresses = list_devices(host, _DEVICES, _BUSES)
         devices = (parse_device(_values(host, f"{_DEVICES}/{address}")) for address in addresses)
         return Facts(instances={FEATURE: tuple(device for device in devices if device is not None)})
 
@@ -43,7 +38,7 @@ def _values(host: HostView, directory: str) -> Mapping[str, str]:
     for name in (*_NEEDED, *_OPTIONAL):
         # A device may go away while it is read, and most lack the optional files.
         with suppress(CannotLookError):
-            values[name] = host.read_text(f"{directory}/{name}", _VALUE_MAX_BYTES)
+            values[name] = host.read_text(f"{directory}/{name}", VALUE_MAX_BYTES)
     return values
 
 
