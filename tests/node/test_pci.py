@@ -51,6 +51,4 @@ def test_a_machine_without_the_bus_is_known_to_have_no_device(make_host: MakeHos
 
 def test_without_sys_nothing_is_known(make_host: MakeHost) -> None:
     with pytest.raises(CannotLookError):
-        PciDetector().detect(make_host({"/sys": "no directory"}))
-    with pytest.raises(CannotLookError):
         PciDetector().detect(make_host({"/sys/kernel/x": ""}))
