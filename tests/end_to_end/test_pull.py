@@ -13,7 +13,13 @@ from harness import images
 from harness.containerd import Containerd
 from harness.cri import CriClient
 from harness.daemon import Daemon
-from harness.images import compatibility_descriptor_i, compatibility_descriptor_j, push_image, push_index
+from harness.images import (
+    compatibility_descriptor_i,
+    compatibility_descriptor_j,
+    push_image,
+    push_index,
+    push_nfd_artifact,
+)
 from harness.registry import Registry
 from imagefit.node.collect import collect
 from imagefit.node.contract import HostView
@@ -89,6 +95,28 @@ def test_every_carrier_is_read(
         says(registry, repository, "second", **{key: carried([FAILS, FITS])}),
     ]
     push_index(registry, repository, "1", entries, media_type)
+    through.pull(f"{registry.address}/{repository}:1")
+    assert run(through, f"{registry.address}/{repository}:1") == "second"
+
+
+NFD_RULES = b"""
+version: v1alpha1
+compatibilities:
+- rules:
+  - name: a kernel that nobody has
+    matchFeatures:
+    - feature: kernel.version
+      matchExpressions:
+        major: {op: Gt, value: ["99"]}
+"""
+
+
+def test_an_artifact_of_nfd_in_the_index_keeps_its_image_from_being_chosen(
+    registry: Registry, repository: str, through: CriClient
+) -> None:
+    entries = [says(registry, repository, "first"), says(registry, repository, "second")]
+    artifact = push_nfd_artifact(registry, repository, NFD_RULES, entries[0])
+    push_index(registry, repository, "1", [*entries, artifact])
     through.pull(f"{registry.address}/{repository}:1")
     assert run(through, f"{registry.address}/{repository}:1") == "second"
 

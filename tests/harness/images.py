@@ -27,6 +27,8 @@ OCI_CONFIG = "application/vnd.oci.image.config.v1+json"
 OCI_LAYER = "application/vnd.oci.image.layer.v1.tar+gzip"
 DOCKER_INDEX = "application/vnd.docker.distribution.manifest.list.v2+json"
 DOCKER_MANIFEST = "application/vnd.docker.distribution.manifest.v2+json"
+NFD_ARTIFACT = "application/vnd.nfd.image-compatibility.v1alpha1"
+NFD_LAYER = "application/vnd.nfd.image-compatibility.spec.v1alpha1+yaml"
 COMPATIBILITIES = "application/vnd.oci.image.compatibilities.v1+json"
 
 HOST_ARCHITECTURE = {"x86_64": "amd64", "aarch64": "arm64"}.get(platform.machine(), platform.machine())
@@ -141,6 +143,32 @@ def compatibility_descriptor_j(
     """Push compatibility sets as proposal J has them, as one blob, and return its descriptor."""
     document = {"schemaVersion": 1, "mediaType": media_type, "compatibilities": list(sets)}
     return _push_blob(registry, repository, media_type, encode(document))
+
+
+def push_nfd_artifact(registry: Registry, repository: str, document: bytes, subject: Json) -> Json:
+    """Push an NFD image compatibility artifact.
+
+    Args:
+        registry: where.
+        repository: that of the image.
+        document: YAML of the artifact's only layer.
+        subject: entry of the image that it is about.
+
+    Returns:
+        The artifact's descriptor, as an index lists it.
+    """
+    manifest = encode(
+        {
+            "schemaVersion": 2,
+            "mediaType": OCI_MANIFEST,
+            "artifactType": NFD_ARTIFACT,
+            "config": _push_blob(registry, repository, "application/vnd.oci.empty.v1+json", b"{}"),
+            "layers": [_push_blob(registry, repository, NFD_LAYER, document)],
+            "subject": {key: subject[key] for key in ("mediaType", "digest", "size")},
+        }
+    )
+    digest = registry.push_manifest(repository, None, OCI_MANIFEST, manifest)
+    return {"mediaType": OCI_MANIFEST, "artifactType": NFD_ARTIFACT, "digest": digest, "size": len(manifest)}
 
 
 def encode(document: Json) -> bytes:

@@ -93,7 +93,7 @@ def _shown(instance: Mapping[str, str], tests: tuple[tuple[str, Test], ...]) -> 
 def _missing(facts: Facts, features: tuple[str, ...], name: str) -> Answer:
     """Answer for an absent fact: no only where every place it could be in has been looked at."""
     unseen = [feature for feature in features if not facts.covers(feature)]
-    if unseen == [ANYWHERE]:
+    if ANYWHERE in unseen:
         return Truth.UNKNOWN, f"nothing on the node declares {name}"
     if unseen:
         return Truth.UNKNOWN, f"{unseen[0]} is not known"
