@@ -79,7 +79,7 @@ proto-check: install
 	@$(call generate,$(VENV)/proto)
 	$(BIN)/python tests/harness/proto/drift.py $(VENV)/proto .
 
-docs: install ## write the reference pages that are generated
+docs: install ## write the reference pages and JSON Schemas that are generated
 	$(BIN)/python docs/generate.py
 
 clean: ## remove what the tools keep, not .venv

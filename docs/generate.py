@@ -1,15 +1,18 @@
-"""Writes the reference pages that are generated: ``make docs``, or ``python docs/generate.py``."""
+"""Writes the reference pages and JSON Schemas that are generated: ``make docs``, or ``python docs/generate.py``."""
 
+import json
 from collections.abc import Iterator
 from inspect import cleandoc
 from pathlib import Path
 
+from imagefit.formats.schemas import SCHEMAS, schema_of
 from imagefit.model.facts import NFD_FEATURES
 from imagefit.node.contract import Detector
 from imagefit.node.detectors import DETECTORS
 from imagefit.node.reference import FEATURES, Described
 
 REFERENCE = Path(__file__).parent / "reference"
+PACKAGED = Path(__file__).parents[1] / "src/imagefit/schemas"
 
 _HEAD = """\
 <!-- Written by `make docs` from the detectors; edit src/imagefit/node/reference.py and docs/generate.py instead. -->
@@ -121,3 +124,5 @@ def _doc(detector: Detector) -> str:
 
 if __name__ == "__main__":
     (REFERENCE / "facts.md").write_text(facts_page())
+    for dialect in SCHEMAS:
+        (PACKAGED / f"{dialect}.schema.json").write_text(json.dumps(schema_of(dialect), indent=2) + "\n")

@@ -45,7 +45,16 @@ def test_the_entry_is_read_without_a_problem_and_judged() -> None:
     assert verdict.documents[0].best == 1
 
 
-@pytest.mark.parametrize("command", ["explain", "node", "serve", "config"])
+def test_the_library_is_used_as_shown(capsys: pytest.CaptureFixture[str]) -> None:
+    exec(compile(_block("python"), "README.md", "exec"), {})  # noqa: S102 - it is our own page
+    platform, verdict, decision = capsys.readouterr().out.splitlines()
+    assert platform
+    assert verdict.split()[0] in {"yes", "no"}
+    assert "kernel.version full is" in verdict
+    assert decision == "None []"
+
+
+@pytest.mark.parametrize("command", ["explain", "check", "validate", "schema", "node", "serve", "config"])
 def test_every_command_named_exists(command: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert f"imagefit {command}" in README
     with pytest.raises(SystemExit) as ended:

@@ -1,4 +1,4 @@
-"""imagefit: which build of an image fits a node. The names below are the library; commands and daemon stand beside it."""
+"""imagefit: which build of an image fits a node. The names below are the library; commands stand beside it."""
 
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final

@@ -1,4 +1,4 @@
-"""The reference pages name every label, limit and dialect that the code has, and their examples are judged as they say."""
+"""The reference pages name every label, limit and dialect there is, and their examples are judged as they say."""
 
 import re
 from pathlib import Path

@@ -2,6 +2,7 @@
 
 import json
 import re
+import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -53,6 +54,20 @@ RULE = {"name": "r", "matchFeatures": [{"feature": "cpu.cpuid", "matchExpression
 def nfd(**expression: Any) -> Any:
     term = {"feature": "kernel.version", "matchExpressions": {"major": expression}}
     return {"version": "v1alpha1", "compatibilities": [{"rules": [{"name": "r", "matchFeatures": [term]}]}]}
+
+
+CORPUS = ROOT / "tests/corpus"
+JUDGED = [
+    pytest.param(dialect, CORPUS / dialect / name, id=f"{dialect}/{name}")
+    for dialect in SCHEMAS
+    for name, one in tomllib.loads((CORPUS / dialect / "expected.toml").read_text()).items()
+    if name.endswith(".json") and "problems" not in one and "error" not in one["verdicts"].values()
+]
+
+
+@pytest.mark.parametrize(("dialect", "path"), JUDGED)
+def test_every_document_of_the_corpus_without_a_fault_passes(dialect: str, path: Path) -> None:
+    assert holds(dialect, json.loads(path.read_text()))
 
 
 BAD = [

@@ -194,3 +194,19 @@ def test_what_is_no_manifest_is_refused(content: bytes, place: str) -> None:
 
 def test_an_entry_need_not_have_a_platform() -> None:
     assert index(without_platform("x")).entries[0].platform is None
+
+
+@pytest.mark.parametrize(
+    ("members", "stated"),
+    [
+        pytest.param({}, {}, id="none"),
+        pytest.param({"annotations": {"a": "b"}}, {"a": "b"}, id="annotations"),
+        pytest.param({"annotation": {"a": "b"}}, {"a": "b"}, id="the spelling of proposal A's example"),
+        pytest.param({"annotation": {"a": "b", "c": "d"}, "annotations": {"a": "e"}}, {"a": "e", "c": "d"}, id="both"),
+        pytest.param({"annotation": None}, {}, id="null"),
+        pytest.param({"annotation": "a", "annotations": {"a": "b"}}, {"a": "b"}, id="a stranger's text"),
+        pytest.param({"annotation": {"a": 7}}, {}, id="a stranger's numbers"),
+    ],
+)
+def test_annotations_are_read_in_either_spelling(members: dict[str, Any], stated: dict[str, str]) -> None:
+    assert index(entry("x") | members).entries[0].stated == stated

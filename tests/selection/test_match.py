@@ -1,9 +1,12 @@
 """Fit: the three truths, how they combine, and what a verdict rests on."""
 
+from dataclasses import replace
+
 import pytest
 
 from builders import Json, entry, facts, index, node
 from imagefit.formats.profile import profile_of
+from imagefit.model.decision import GroupFinding, leaves
 from imagefit.model.facts import Node
 from imagefit.model.ranges import parse_ranges
 from imagefit.model.requirement import (
@@ -11,15 +14,18 @@ from imagefit.model.requirement import (
     Check,
     Document,
     EqualTo,
+    Group,
     HasFlag,
     HasInstance,
     HasValue,
     Includes,
     InRanges,
+    Need,
     Problem,
     Profile,
     RunsOn,
     Test,
+    none_of,
 )
 from imagefit.model.truth import Truth, all_of, any_of
 from imagefit.selection.match import evaluate, judge, judge_document
@@ -175,6 +181,7 @@ def test_a_value_does_not_pass(value: str, test: Test) -> None:
         pytest.param(RunsOn("unknown", "unknown", ""), _NODE, _NO, id="attestation"),
         pytest.param(RunsOn("linux", "amd64", "v2"), node("linux/amd64"), _UNKNOWN, id="node of unknown variant"),
         pytest.param(RunsOn("linux", "amd64", "v1"), node("linux/amd64"), _YES, id="lowest on unknown variant"),
+        pytest.param(RunsOn("linux", "amd64", "v1"), Node("linux", ""), _UNKNOWN, id="node of unknown architecture"),
         pytest.param(RunsOn("linux", "arm", "v7"), node("linux/arm64/v8"), _UNKNOWN, id="32-bit on arm64"),
         pytest.param(RunsOn("linux", "386", ""), _NODE, _UNKNOWN, id="32-bit on amd64"),
         pytest.param(RunsOn("linux", "amd64", "v2"), Node("Linux", "x86_64", "V3"), _YES, id="node in other spelling"),
@@ -333,3 +340,91 @@ def test_os_features_are_a_subset_of_those_of_the_node(
 def test_an_empty_feature_of_one_shape_is_covered_in_every_shape() -> None:
     check = Check("x", "x", HasFlag(("f",), ("A",)))
     assert judge(check, Node("linux", "amd64", facts=facts(instances={"f": []}))).truth is _NO
+
+
+def _group(any_of: object, *truths: Truth, depth: int = 0) -> Group:
+    return Group(bool(any_of), tuple(replace(_CHECKS[truth], depth=depth) for truth in truths))
+
+
+@pytest.mark.parametrize(
+    ("truths", "all_hold", "one_holds", "none_holds"),
+    [
+        pytest.param([], _YES, _NO, _YES, id="nothing"),
+        pytest.param([_YES], _YES, _YES, _NO, id="yes"),
+        pytest.param([_NO], _NO, _NO, _YES, id="no"),
+        pytest.param([_UNKNOWN], _UNKNOWN, _UNKNOWN, _UNKNOWN, id="unknown"),
+        pytest.param([_YES, _NO], _NO, _YES, _NO, id="yes and no"),
+        pytest.param([_YES, _UNKNOWN], _UNKNOWN, _YES, _NO, id="yes and unknown"),
+        pytest.param([_NO, _UNKNOWN], _NO, _UNKNOWN, _UNKNOWN, id="no and unknown"),
+        pytest.param([_YES, _UNKNOWN, _NO], _NO, _YES, _NO, id="all three"),
+    ],
+)
+def test_a_group_is_all_of_any_of_or_none_of(
+    truths: list[Truth], all_hold: Truth, one_holds: Truth, none_holds: Truth
+) -> None:
+    checks = [_CHECKS[truth] for truth in truths]
+    groups = _group(False, *truths), _group(True, *truths), none_of(checks)
+    for order in (slice(None), slice(None, None, -1)):
+        turned = [replace(group, members=group.members[order]) for group in groups]
+        found = [_judged(group).truth for group in turned]
+        assert found == [all_hold, one_holds, none_holds]
+
+
+def _judged(need: Need) -> GroupFinding:
+    verdict = judge_document(Document("d", (Alternative((need,)),)), _NODE)
+    (found,) = verdict.alternatives[0].findings
+    assert isinstance(found, GroupFinding)
+    return found
+
+
+@pytest.mark.parametrize(
+    ("group", "expected"),
+    [
+        pytest.param(Group(any_of=True, members=(_group(False, _YES, _NO), _HOLDS)), _YES, id="all of in any of"),
+        pytest.param(Group(any_of=False, members=(_group(True, _YES, _NO), _FAILS)), _NO, id="any of in all of"),
+        pytest.param(Group(any_of=True, members=(none_of([_HOLDS]), none_of([_FAILS]))), _YES, id="none of in any of"),
+        pytest.param(none_of([_group(True, _NO, _YES)]), _NO, id="none of any of"),
+        pytest.param(none_of([_group(False, _NO, _YES)]), _YES, id="none of all of"),
+        pytest.param(none_of([none_of([_HOLDS])]), _YES, id="none of none of"),
+    ],
+)
+def test_groups_stand_in_groups(group: Group, expected: Truth) -> None:
+    assert _judged(group).truth is expected
+
+
+def test_an_all_of_rests_on_all_its_members() -> None:
+    found = _judged(_group(False, _NO, _YES, _UNKNOWN))
+    assert found.decisive == found.members
+    assert [finding.truth for finding in leaves((found,))] == [_NO, _YES, _UNKNOWN]
+
+
+@pytest.mark.parametrize(
+    ("members", "decisive"),
+    [
+        pytest.param([_FAILS, _HOLDS], [1], id="the one that holds"),
+        pytest.param([_HOLDS, _HOLDS], [0], id="the first of equals"),
+        pytest.param([_FAILS, _IS_UNKNOWN], [1], id="the one that is not known"),
+        pytest.param([_FAILS, _FAILS], [0, 1], id="none holds: every one"),
+        pytest.param([], [], id="nothing"),
+        pytest.param([_HOLDS, replace(_HOLDS, depth=3)], [1], id="the one closest to the CPU"),
+        pytest.param([_HOLDS, _group(False, _YES, _YES)], [1], id="the one of most checks"),
+        pytest.param([_group(True, _YES, _YES), _group(False, _YES, _YES)], [1], id="only what decides counts"),
+        pytest.param([_group(False, _YES, depth=2), _group(False, _YES, _YES)], [0], id="the CPU before the checks"),
+    ],
+)
+def test_an_any_of_rests_on_its_best_member(members: list[Need], decisive: list[int]) -> None:
+    found = _judged(Group(any_of=True, members=tuple(members)))
+    assert found.decisive == tuple(found.members[number] for number in decisive)
+
+
+def test_a_set_is_as_close_to_the_cpu_as_the_decisive_members_of_its_groups() -> None:
+    deep_but_failing = Group(any_of=True, members=(_HOLDS, replace(_FAILS, depth=4)))
+    shallow = Group(any_of=True, members=(replace(_HOLDS, depth=1), _FAILS))
+    document = Document("d", (Alternative((deep_but_failing,)), Alternative((shallow,))))
+    assert judge_document(document, _NODE).best == 1
+
+
+def test_a_verdict_rests_on_checks_inside_groups() -> None:
+    group = Group(any_of=True, members=(_group(False, _YES, _NO), _group(False, _YES, _YES)))
+    verdict = evaluate(Profile((), (Document("d", (Alternative((group, _HOLDS)),)),)), _NODE)
+    assert [finding.truth for finding in verdict.deciding] == [_YES, _YES, _YES]

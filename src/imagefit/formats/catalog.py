@@ -9,12 +9,32 @@ from typing import Final
 
 from imagefit.errors import InvalidDocumentError
 from imagefit.formats.contract import Dialect, Fragment
-from imagefit.formats.dialects import flat_sets
+from imagefit.formats.dialects import (
+    annotations,
+    compatibility_spec,
+    features,
+    flat_sets,
+    groups,
+    namespaces,
+    nfd,
+    platform,
+    relations,
+)
 from imagefit.formats.reading import problems_of
 from imagefit.formats.syntax import Tree, load
 from imagefit.model.requirement import Document, Problem
 
-DIALECTS: Final[tuple[Dialect, ...]] = (flat_sets.DIALECT,)
+DIALECTS: Final[tuple[Dialect, ...]] = (
+    flat_sets.DIALECT,
+    nfd.DIALECT,
+    annotations.DIALECT,
+    relations.DIALECT,
+    namespaces.DIALECT,
+    compatibility_spec.DIALECT,
+    features.DIALECT,
+    groups.DIALECT,
+    platform.DIALECT,
+)
 
 
 def read(fragment: Fragment) -> Document:
@@ -30,7 +50,9 @@ def read(fragment: Fragment) -> Document:
     named = (fragment.name,) if fragment.name else ()
     return Document(
         document.dialect,
-        tuple(replace(one, tags=(*named, *one.tags)) for one in document.alternatives) if named else document.alternatives,
+        tuple(replace(one, tags=(*named, *one.tags)) for one in document.alternatives)
+        if named
+        else document.alternatives,
         tuple(Problem(problem.message, fragment.place + problem.place) for problem in document.problems),
     )
 

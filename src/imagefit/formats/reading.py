@@ -4,7 +4,7 @@ Knows how a fault gets its place and the limits of one document. Leaves to the d
 """
 
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Final
 
@@ -16,6 +16,10 @@ MAX_SETS: Final = 10_000
 """Most sets of one document."""
 MAX_CHECKS: Final = 10_000
 """Most checks that the sets of one document ask for together."""
+MAX_FAULTS: Final = 1_000
+"""Most faults of one set that are named."""
+MAX_PROBLEMS: Final = 10_000
+"""Most faults of one document, beyond which it is not read on."""
 
 _SCORE: Final = re.compile(r"[+-]?[0-9]{1,9}")
 
@@ -38,17 +42,39 @@ class Faults:
 
     @contextmanager
     def at(self, *keys: str | int) -> Iterator[None]:
-        """Keep a fault that is found inside, with its place, and go on after it."""
+        """Keep a fault that is found inside, with its place, and go on after it; at ``MAX_FAULTS`` raise them all."""
         try:
             yield
         except InvalidDocumentError as error:
-            self._found.append(error.below(pointer(*keys)))
+            found = error.below(pointer(*keys))
+            self._found += (InvalidDocumentError(one.message, place=one.place) for one in (found, *found.others))
+            if len(self._found) >= MAX_FAULTS:
+                self.raise_all()
 
     def raise_all(self) -> None:
         """Raise one ``InvalidDocumentError`` for all faults, if there is any."""
         if self._found:
-            first, *others = (one for found in self._found for one in (found, *found.others))
+            first, *others = self._found
             raise InvalidDocumentError(first.message, place=first.place, others=tuple(others))
+
+
+def check_keys(what: str, found: Iterable[str], known: Collection[str]) -> None:
+    """Refuse keys that nothing would read: a misspelt one would silently ask for nothing.
+
+    Args:
+        what: has the keys, for the message, such as ``a rule``.
+        found: the author's keys.
+        known: those that are read or may be ignored.
+
+    Raises:
+        InvalidDocumentError: there are others; each fault at its key.
+    """
+    faults = Faults()
+    for key in found:
+        if key not in known:
+            with faults.at(key):
+                raise InvalidDocumentError(f"an unknown key; {what} has {', '.join(known)}")
+    faults.raise_all()
 
 
 def each_alternative(
@@ -66,7 +92,7 @@ def each_alternative(
         The sets that can be read as alternatives, and a problem for each that cannot.
 
     Raises:
-        InvalidDocumentError: there are more than ``MAX_SETS`` sets or ``MAX_CHECKS`` checks.
+        InvalidDocumentError: there are more than ``MAX_SETS`` sets, ``MAX_CHECKS`` checks or ``MAX_PROBLEMS`` faults.
     """
     alternatives: list[Alternative] = []
     problems: list[Problem] = []
@@ -79,6 +105,8 @@ def each_alternative(
             alternatives.append(read(one, place))
         except InvalidDocumentError as error:
             problems.extend(problems_of(error.below(place)))
+            if len(problems) > MAX_PROBLEMS:
+                raise InvalidDocumentError(f"more than {MAX_PROBLEMS} faults") from error
             continue
         checks += count_checks(alternatives[-1].needs)
         if checks > MAX_CHECKS:

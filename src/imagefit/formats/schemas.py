@@ -1,7 +1,7 @@
 """JSON Schemas of the dialects, for editors: shapes and words, made from the same tables that reading uses.
 
 Knows how each dialect looks to JSON Schema (draft 2020-12). Leaves to the dialects what a schema cannot say: ranges,
-references, versions. ``make schemas`` writes them to ``src/imagefit/schemas``, where the package ships them.
+references, versions. ``make docs`` writes them to ``src/imagefit/schemas``, where the package ships them.
 """
 
 from collections.abc import Callable, Mapping
@@ -20,6 +20,12 @@ _NUMBER_TEXT: Final = r"^[+-]?[0-9]{1,9}$"
 _SCORE: Final[Schema] = {"anyOf": [{"type": "integer"}, {"type": "string", "pattern": _NUMBER_TEXT}]}
 _WORDS: Final[Schema] = {"anyOf": [_TEXT, {"type": "array", "items": _TEXT}]}
 _ATTRIBUTES: Final[Schema] = {"type": "object", "additionalProperties": _SCALAR}
+_VERSIONED: Final[Schema] = {
+    "type": "object",
+    "properties": {"version": _SCALAR, "annotations": _ATTRIBUTES, "attributes": _ATTRIBUTES},
+    "anyOf": [{"required": ["annotations"]}, {"required": ["attributes"]}],
+}
+_GROUP: Final[Schema] = {"anyOf": [_ATTRIBUTES, _VERSIONED]}
 _GROUP_NAME: Final = r"^[^.]+(\.[^.]+)+$"
 _NO_VALUE: Final = (Op.ANY, Op.EXISTS, Op.DOES_NOT_EXIST, Op.IS_TRUE, Op.IS_FALSE)
 _ONE_VALUE: Final = (Op.GT, Op.GE, Op.LT, Op.LE)
@@ -123,7 +129,12 @@ def _annotations() -> Schema:
 def _relations() -> Schema:
     ids = _list(_TEXT)
     condition = {"enum": ["allOf", "oneOf", "noneOf"]}
-    target = _object(("compatibilities",), {"compatibilities": ids, "condition": condition})
+    target: Schema = {
+        "type": "object",
+        "required": ["condition"],
+        "properties": {"compatibilities": ids, "compatibilties": ids, "condition": condition},
+        "anyOf": [{"required": ["compatibilities"]}, {"required": ["compatibilties"]}],
+    }
     edge = _object(("from", "to"), {"from": _TEXT, "to": target})
     graphs = {"type": "object", "additionalProperties": _object(("edges",), {"edges": _list(edge)})}
     criterion = _object(("graphs",), {"graphs": ids, "condition": {"enum": ["allOf", "oneOf"]}})
@@ -142,13 +153,12 @@ def _relations() -> Schema:
 
 
 def _namespaces() -> Schema:
-    versioned = _object(("annotations",), {"version": _TEXT, "annotations": _ATTRIBUTES}, more=False)
     return {
         "title": "Namespaces (proposal C): keys below reverse domain names",
         "type": "object",
         "minProperties": 1,
         "propertyNames": {"pattern": _GROUP_NAME},
-        "additionalProperties": {"anyOf": [_ATTRIBUTES, versioned]},
+        "additionalProperties": _GROUP,
     }
 
 
@@ -170,7 +180,7 @@ def _compatibility_spec() -> Schema:
         "metadata": {"type": "object"},
         "compatibilities": _list(one),
     }
-    return {"title": "CompatibilitySpec (proposal D, compspec)", **_object(("kind", "compatibilities"), properties)}
+    return {"title": "CompatibilitySpec (proposal D, compspec)", **_object(("compatibilities",), properties)}
 
 
 def _features() -> Schema:
@@ -178,7 +188,7 @@ def _features() -> Schema:
 
 
 def _groups() -> Schema:
-    groups = {"type": "object", "additionalProperties": _ATTRIBUTES}
+    groups = {"type": "object", "additionalProperties": _GROUP}
     return {"title": "Groups (proposal F)", **_object(("compatibilities",), {"compatibilities": groups})}
 
 

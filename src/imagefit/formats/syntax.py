@@ -7,15 +7,13 @@ value means. Sources: RFC 8259; YAML 1.2 (core schema) over libyaml's events.
 
 import itertools
 import json
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Final, NoReturn
 
-import msgspec
-
 from imagefit.errors import InvalidDocumentError
 from imagefit.model.oci import MAX_DOCUMENT_BYTES
-
 
 
 class Number(str):
@@ -34,11 +32,20 @@ MAX_YAML_PARTS: Final = 100_000
 MAX_DEPTH: Final = 64
 """Deepest nesting of lists and objects."""
 
-_PUNCTUATION: Final = (b",", b":", b"[", b"{")
+_PUNCTUATION: Final = (",", ":", "[", "{")
 _NULLS: Final = frozenset({"", "~", "null", "Null", "NULL"})
 _BOOLEANS: Final = {"true": True, "True": True, "TRUE": True, "false": False, "False": False, "FALSE": False}
-_PLAIN_TAGS: Final = "tag:yaml.org,2002:"
+_TAGS: Final = "tag:yaml.org,2002:"
+# The types of YAML's core schema. Numbers are text here, whatever they are called.
+_TEXT_TAGS: Final = frozenset({f"{_TAGS}str", f"{_TAGS}int", f"{_TAGS}float"})
+_PLAIN_TAGS: Final = frozenset({f"{_TAGS}null", f"{_TAGS}bool"})
+_COLLECTION_TAGS: Final = frozenset({f"{_TAGS}map", f"{_TAGS}seq"})
 _MERGE: Final = "<<"
+# libyaml compares every directive with all those before it: 100,000 of them take a minute.
+_DIRECTIVE: Final = re.compile(r"(?:\A|[\r\n\x85\u2028\u2029])%")
+_MAX_DIRECTIVES: Final = 16
+_HALF_ESCAPE: Final = re.compile(r"\\u[dD][89a-fA-F]")
+_HALF_A_CHARACTER: Final = re.compile("[\ud800-\udfff]")
 
 
 def load(content: bytes) -> Tree:
@@ -56,7 +63,7 @@ def load(content: bytes) -> Tree:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise InvalidDocumentError(f"not UTF-8 at byte {error.start}") from error
-    return _load_json(content, text) if text.lstrip()[:1] in {"{", "[", '"'} else _load_yaml(text)
+    return _load_json(text) if text.lstrip()[:1] in {"{", "["} else _load_yaml(text)
 
 
 def pointer(*keys: str | int) -> str:
@@ -64,8 +71,8 @@ def pointer(*keys: str | int) -> str:
     return "".join("/" + str(key).replace("~", "~0").replace("/", "~1") for key in keys)
 
 
-def _load_json(content: bytes, text: str) -> Tree:
-    if sum(map(content.count, _PUNCTUATION)) > MAX_PARTS:
+def _load_json(text: str) -> Tree:
+    if sum(map(text.count, _PUNCTUATION)) > MAX_PARTS:
         raise InvalidDocumentError(f"more than {MAX_PARTS} values")
     try:
         tree: Tree = _JSON.decode(text)
@@ -74,8 +81,8 @@ def _load_json(content: bytes, text: str) -> Tree:
     except RecursionError as error:
         raise InvalidDocumentError(f"nested more than {MAX_DEPTH} deep") from error
     _check_depth(tree)
-    if b"\\u" in content:
-        _check_escapes(content)
+    if _HALF_ESCAPE.search(text):
+        _check_characters(tree)
     return tree
 
 
@@ -92,12 +99,14 @@ def _no_constant(name: str) -> NoReturn:
     raise InvalidDocumentError(f"not JSON: {name}")
 
 
-_JSON: Final = json.JSONDecoder(object_pairs_hook=_unique, parse_int=Number, parse_float=Number, parse_constant=_no_constant)
+_JSON: Final = json.JSONDecoder(
+    object_pairs_hook=_unique, parse_int=Number, parse_float=Number, parse_constant=_no_constant
+)
 
 
 def _check_depth(tree: Tree) -> None:
     level = [tree]
-    for _ in range(MAX_DEPTH + 1):
+    for _ in range(MAX_DEPTH):
         level = [child for one in level for child in _children(one)]
         if not level:
             return
@@ -105,31 +114,45 @@ def _check_depth(tree: Tree) -> None:
 
 
 def _children(tree: Tree) -> Iterator[Tree]:
+    """Return the lists and objects right inside a value."""
+    inside = tree.values() if isinstance(tree, dict) else tree if isinstance(tree, list) else ()
+    return (one for one in inside if isinstance(one, list | dict))
+
+
+def _check_characters(tree: Tree) -> None:
+    """Refuse escapes of half a character, which no text can be written with."""
     match tree:
         case list():
-            yield from (one for one in tree if isinstance(one, list | dict))
+            for one in tree:
+                _check_characters(one)
         case dict():
-            yield from (one for one in tree.values() if isinstance(one, list | dict))
+            for key, one in tree.items():
+                _check_characters(key)
+                _check_characters(one)
+        case str() if _HALF_A_CHARACTER.search(tree):
+            raise InvalidDocumentError("not JSON: an escape of half a character")
         case _:
             pass
 
 
-def _check_escapes(content: bytes) -> None:
-    """Refuse escapes of half a character, which no text can be written with."""
-    try:
-        msgspec.json.decode(content, strict=False)
-    except (msgspec.DecodeError, RecursionError, ValueError) as error:
-        raise InvalidDocumentError(f"not JSON: {error}") from error
-
-
 @dataclass(slots=True)
 class _Open:
-    """A list or mapping that has begun."""
+    """A list or mapping that has begun; ``height`` counts the levels in it so far, its own included."""
 
     tree: "list[Tree] | dict[str, Tree]"
     anchor: str | None
     parts_before: int
+    height: int = 1
     key: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Anchored:
+    """A value that aliases stand for."""
+
+    tree: Tree
+    parts: int
+    height: int
 
 
 class _Composer:
@@ -138,36 +161,46 @@ class _Composer:
     def __init__(self) -> None:
         self.root: list[Tree] = []
         self._open: list[_Open] = []
-        self._anchored: dict[str, tuple[Tree, int]] = {}
+        self._anchored: dict[str, _Anchored] = {}
         self._parts = 0
 
     def scalar(self, text: str, tag: str | None, anchor: str | None, *, plain: bool) -> None:
-        if tag is not None and not tag.startswith(_PLAIN_TAGS):
+        if tag is not None and tag not in _TEXT_TAGS | _PLAIN_TAGS:
             raise InvalidDocumentError(f"the tag {tag[:80]!r} is not read")
-        value = _plain(text) if plain and tag is None else text
+        value = _plain(text) if tag in _PLAIN_TAGS or (plain and tag is None) else text
         self._count(1)
         if anchor is not None:
-            self._anchored[anchor] = (value, 1)
+            self._anchored[anchor] = _Anchored(value, 1, 0)
         self._add(value, text)
 
-    def begin(self, tree: "list[Tree] | dict[str, Tree]", anchor: str | None) -> None:
-        if len(self._open) >= MAX_DEPTH:
-            raise InvalidDocumentError(f"nested more than {MAX_DEPTH} deep")
+    def begin(self, tree: "list[Tree] | dict[str, Tree]", tag: str | None, anchor: str | None) -> None:
+        if tag is not None and tag not in _COLLECTION_TAGS:
+            raise InvalidDocumentError(f"the tag {tag[:80]!r} is not read")
         self._open.append(_Open(tree, anchor, self._parts))
+        self._rise(0)
         self._count(1)
 
     def end(self) -> None:
         done = self._open.pop()
         if done.anchor is not None:
-            self._anchored[done.anchor] = (done.tree, self._parts - done.parts_before)
+            self._anchored[done.anchor] = _Anchored(done.tree, self._parts - done.parts_before, done.height)
+        self._rise(done.height)
         self._add(done.tree, None)
 
     def alias(self, anchor: str) -> None:
         if anchor not in self._anchored:
             raise InvalidDocumentError(f"the alias {anchor[:80]!r} stands for nothing before it")
-        tree, parts = self._anchored[anchor]
-        self._count(parts)
-        self._add(tree, tree if isinstance(tree, str) else None)
+        meant = self._anchored[anchor]
+        self._count(meant.parts)
+        self._rise(meant.height)
+        self._add(meant.tree, meant.tree if isinstance(meant.tree, str) else None)
+
+    def _rise(self, height: int) -> None:
+        """Take notice of a value of some levels inside what is open."""
+        if len(self._open) + height > MAX_DEPTH:
+            raise InvalidDocumentError(f"nested more than {MAX_DEPTH} deep")
+        if self._open:
+            self._open[-1].height = max(self._open[-1].height, height + 1)
 
     def _count(self, parts: int) -> None:
         self._parts += parts
@@ -178,6 +211,8 @@ class _Composer:
         """Put a value where it belongs; ``key`` is its text where it may stand as a key."""
         parent = self._open[-1] if self._open else None
         match parent:
+            case None if self.root:
+                raise InvalidDocumentError("more than one YAML document")
             case None:
                 self.root.append(value)
             case _Open(tree=list() as items):
@@ -203,6 +238,8 @@ def _load_yaml(text: str) -> Tree:
     # Imported here: YAML is rare, and the library takes memory that an idle daemon need not have.
     import yaml
 
+    if sum(1 for _ in itertools.islice(_DIRECTIVE.finditer(text), _MAX_DIRECTIVES + 1)) > _MAX_DIRECTIVES:
+        raise InvalidDocumentError(f"more than {_MAX_DIRECTIVES} YAML directives")
     composer = _Composer()
     line = 1
     try:
@@ -212,11 +249,12 @@ def _load_yaml(text: str) -> Tree:
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         where = "" if mark is None else f" in line {mark.line + 1}, column {mark.column + 1}"
-        raise InvalidDocumentError(f"not YAML: {getattr(error, 'problem', None) or error}{where}") from error
+        reason = getattr(error, "problem", None) or str(error).partition("\n")[0]
+        raise InvalidDocumentError(f"not YAML: {reason}{where}") from error
     except InvalidDocumentError as error:
         raise InvalidDocumentError(f"{error.message} in line {line}") from error
-    if len(composer.root) != 1:
-        raise InvalidDocumentError(f"{len(composer.root)} YAML documents where one is expected")
+    if not composer.root:
+        raise InvalidDocumentError("nothing in it")
     return composer.root[0]
 
 
@@ -225,9 +263,9 @@ def _take(composer: _Composer, event: Any) -> None:  # noqa: ANN401 - the librar
         case "ScalarEvent":
             composer.scalar(event.value, event.tag, event.anchor, plain=event.implicit[0])
         case "MappingStartEvent":
-            composer.begin({}, event.anchor)
+            composer.begin({}, event.tag, event.anchor)
         case "SequenceStartEvent":
-            composer.begin([], event.anchor)
+            composer.begin([], event.tag, event.anchor)
         case "MappingEndEvent" | "SequenceEndEvent":
             composer.end()
         case "AliasEvent":

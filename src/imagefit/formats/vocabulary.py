@@ -32,8 +32,10 @@ LABEL_OF_FEATURES: Final = "platform.features"
 _MAX_VALUE_CHARACTERS: Final = 16_384
 _SHOWN_CHARACTERS: Final = 200
 _CPU_FLAGS: Final = ("cpu.cpuid",)
-_FREE_FACTS: Final = ("operator.fact", "local.feature", "local.label", ANYWHERE)
-_MODULE_FACTS: Final = ("kernel.loadedmodule", "kernel.enabledmodule")
+FREE_FACTS: Final = ("operator.fact", "local.feature", "local.label", ANYWHERE)
+"""Where a fact is looked for that has no feature of its own: what the operator states or another tool wrote down."""
+MODULE_FACTS: Final = ("kernel.loadedmodule", "kernel.enabledmodule")
+"""Where a kernel module shows."""
 # Both spellings of a vendor: what the CPU says and what NFD says.
 _VENDORS: Final = (
     ("AuthenticAMD", "AMD"),
@@ -42,6 +44,8 @@ _VENDORS: Final = (
     ("CentaurHauls", "VIA"),
     ("ARM", "ARM Limited"),
 )
+# Authors' words for archspec's targets of a whole architecture.
+_TARGETS: Final[Mapping[str, str]] = {"amd64": "x86_64", "arm64": "aarch64"}
 _ENABLED: Final = ("y", "m")
 _DISABLED: Final = ("n",)
 _PCI_DEVICE = re.compile(r"(?:0x)?([0-9a-fA-F]{4})[.:](?:0x)?([0-9a-fA-F]{4})")
@@ -79,10 +83,35 @@ def checks_of_label(label: str, value: str) -> tuple[Check, ...]:
     """
     if not label.strip():
         raise InvalidDocumentError("an empty label")
+    row, element = _row(label)
+    return row.read(_Asked(label, bounded(value), row.features, element))
+
+
+def checks_of_value(label: str, value: str, features: tuple[str, ...], element: str) -> tuple[Check, ...]:
+    """Return the checks of a value that may be a range, a list or plain.
+
+    Args:
+        label: the author's word for the fact.
+        value: as the author wrote it.
+        features: where the fact is, any of them.
+        element: its name there.
+
+    Raises:
+        InvalidDocumentError: the value is a range that cannot be read.
+    """
+    return _value(_Asked(label, bounded(value), features, element))
+
+
+def as_test(value: str) -> Test:
+    """Return the test of a value that may be a range or plain. Raises ``InvalidDocumentError`` for a bad range."""
+    return InRanges(parse_ranges(value)) if is_range(value) else EqualTo((value,))
+
+
+def bounded(value: str) -> str:
+    """Return a value without the space around it. Raises ``InvalidDocumentError`` for one that is too long."""
     if len(value) > _MAX_VALUE_CHARACTERS:
         raise InvalidDocumentError(f"a value of {len(value)} characters, more than {_MAX_VALUE_CHARACTERS}")
-    row, element = _row(label)
-    return row.read(_Asked(label, value.strip(), row.features, element))
+    return value.strip()
 
 
 def labels() -> tuple[tuple[str, str], ...]:
@@ -115,7 +144,8 @@ def _flag(label: str, name: str) -> Check:
 
 
 def _cpu_target(asked: _Asked) -> tuple[Check, ...]:
-    return (asked.check(asked.value, HasFlag(asked.features, (asked.value,)), depth=depth_of_target(asked.value)),)
+    target = _TARGETS.get(asked.value.lower(), asked.value)
+    return (asked.check(asked.value, HasFlag(asked.features, (target,)), depth=depth_of_target(target)),)
 
 
 def _vendor(asked: _Asked) -> tuple[Check, ...]:
@@ -157,13 +187,13 @@ def _modules(asked: _Asked) -> tuple[Check, ...]:
 def _module(asked: _Asked) -> tuple[Check, ...]:
     """Read ``oci.kernel.modules.<name>``: true, false, or a fact of the label's own name, such as a version."""
     if asked.value.casefold() not in {"true", "false", ""}:
-        return _value(_Asked(asked.label, asked.value, _FREE_FACTS, asked.label))
+        return _value(_Asked(asked.label, asked.value, FREE_FACTS, asked.label))
     negated = asked.value.casefold() == "false"
     return (asked.check(asked.value, _module_question(asked.element), negated=negated),)
 
 
 def _module_question(name: str) -> HasFlag:
-    return HasFlag(_MODULE_FACTS, (name.replace("-", "_"),))
+    return HasFlag(MODULE_FACTS, (name.replace("-", "_"),))
 
 
 def _pci_devices(asked: _Asked) -> tuple[Check, ...]:
@@ -205,17 +235,18 @@ _LABELS: Final[Mapping[str, _Row]] = {
     "oci.kernel.configurations": _Row(
         _kernel_options, ("kernel.config",), asks="kernel options, a list such as PREEMPT, CONFIG_HZ=250"
     ),
-    "oci.kernel.modules": _Row(_modules, _MODULE_FACTS, asks="kernel modules, loaded or built in, a list"),
+    "oci.kernel.modules": _Row(_modules, MODULE_FACTS, asks="kernel modules, loaded or built in, a list"),
     "oci.kernel.selinux": _Row(_value, ("kernel.selinux",), "enabled", asks="whether SELinux enforces"),
     "oci.kernel.version": _Row(_version, ("kernel.version",), "full", asks="the kernel release, a version or range"),
     "oci.kernel.versions": _Row(_version, ("kernel.version",), "full", asks="the kernel release, a version or range"),
     "oci.os.glibc": _Row(_version, ("system.libc",), "glibc", asks="the version of glibc, or a range"),
+    "oci.os.openmpi": _Row(_version, FREE_FACTS, "oci.os.openmpi", asks="a stated Open MPI, a version or range"),
     "oci.pci.devices": _Row(_pci_devices, ("pci.device",), asks="PCI devices, a list of vendor.device in hexadecimal"),
 }
 # The rest of the label is the element that is asked for.
 _PREFIXES: Final[Mapping[str, _Row]] = {
     "oci.kernel.cmdline.": _Row(_value, ("kernel.cmdline",), asks="a kernel parameter"),
-    "oci.kernel.modules.": _Row(_module, _MODULE_FACTS, asks="whether a kernel module is loaded or built in"),
+    "oci.kernel.modules.": _Row(_module, MODULE_FACTS, asks="whether a kernel module is loaded or built in"),
 }
 
 
@@ -226,4 +257,4 @@ def _row(label: str) -> tuple[_Row, str]:
     for prefix, prefixed in _PREFIXES.items():
         if label.startswith(prefix) and len(label) > len(prefix):
             return prefixed, label.removeprefix(prefix)
-    return _Row(_value, _FREE_FACTS), label
+    return _Row(_value, FREE_FACTS), label

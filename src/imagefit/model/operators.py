@@ -62,19 +62,17 @@ def passes(expression: Expression, value: str | None, *, exists: bool = True) ->
         value: the element's value, None for a flag.
         exists: whether there is such an element; an absent one fails all but ``""`` and ``DoesNotExist``.
     """
-    match expression.op:
-        case Op.ANY:
-            return Truth.YES
-        case Op.EXISTS:
-            return truth_of(exists)
-        case Op.DOES_NOT_EXIST:
-            return truth_of(not exists)
-        case _ if not exists or value is None:
-            return Truth.NO
-        case op if op in _OF_A_VALUE:
-            return truth_of(_OF_A_VALUE[op](value, expression.values))
-        case op:
-            return _in_bounds(op, expression, value)
+    op = expression.op
+    if op is Op.ANY:
+        return Truth.YES
+    if op is Op.EXISTS:
+        return truth_of(exists)
+    if op is Op.DOES_NOT_EXIST:
+        return truth_of(not exists)
+    if not exists or value is None:
+        return Truth.NO
+    test = _OF_A_VALUE.get(op)
+    return _in_bounds(op, expression, value) if test is None else truth_of(test(value, expression.values))
 
 
 def _in_bounds(op: Op, expression: Expression, value: str) -> Truth:

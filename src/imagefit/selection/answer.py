@@ -76,7 +76,7 @@ def _has_instance(facts: Facts, feature: str, tests: tuple[tuple[str, Test], ...
     truths = [all_of(_attribute(instance, name, test) for name, test in tests) for instance in instances]
     truth = any_of(truths)
     if truth is Truth.YES:
-        return truth, f"{feature} {_shown(instances[truths.index(truth)], tests)}"
+        return truth, f"{feature} {_shown(instances[truths.index(truth)], tests)}".rstrip()
     if truth is Truth.NO and not facts.covers(feature):
         return Truth.UNKNOWN, f"{feature} is not known"
     return truth, f"none of {len(instances)} {feature} instances"

@@ -1,19 +1,16 @@
 """NFD's terms: whether a feature of the node matches the expressions of one.
 
-Knows NFD's operators, how they treat flags, attributes and instances, and what an absent element means. Leaves the form
-of a term to the dialect. Implements NFD ``pkg/apis/nfd/nodefeaturerule`` (``expression.go``, ``rule.go``) with three
-truths: for a feature that nothing could look at, and where NFD reports an error about the node's own value, the answer
-is unknown.
+Knows how flags, attributes and instances are asked, and what an absent element and an absent feature mean. Leaves one
+value to ``model.operators`` and the form of a term to the dialect. Implements NFD
+``pkg/apis/nfd/nodefeaturerule`` (``MatchMulti`` and ``MatchNamesMulti`` in ``expression.go``, ``rule.go``) with three
+truths: a feature that NFD knows but nothing on this node could look at is unknown.
 """
 
-import operator
-import re
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Final
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import chain
 
 from imagefit.model.facts import NFD_FEATURES, Attributes, Facts
-from imagefit.model.ranges import parse_version
-from imagefit.model.regexp import compile_pattern
+from imagefit.model.operators import RULE_MATCHED, passes
 from imagefit.model.requirement import Expression, MatchesTerm, Op
 from imagefit.model.truth import Truth, all_of, any_of, truth_of
 
@@ -22,81 +19,32 @@ Answer = tuple[Truth, str]
 
 Elements = tuple[tuple[str, Expression], ...]
 
-_WHOLE_NUMBER: Final = re.compile(r"[+-]?[0-9]{1,18}")
-# What of a bound must hold of the node's number; two of them for the operators with two bounds, in their order.
-_BOUNDS: Final[Mapping[Op, tuple[Callable[[Any, Any], bool], ...]]] = {
-    Op.GT: (operator.gt,),
-    Op.GE: (operator.ge,),
-    Op.LT: (operator.lt,),
-    Op.LE: (operator.le,),
-    Op.GT_LT: (operator.gt, operator.lt),
-    Op.GE_LE: (operator.ge, operator.le),
-}
-_OF_A_VALUE: Final[Mapping[Op, Callable[[str, tuple[str, ...]], bool]]] = {
-    Op.IN: lambda value, values: value in values,
-    Op.NOT_IN: lambda value, values: value not in values,
-    Op.IN_REGEXP: lambda value, values: any(compile_pattern(one).search(value) for one in values),
-    Op.IS_TRUE: lambda value, _: value == "true",
-    Op.IS_FALSE: lambda value, _: value == "false",
-}
-
 
 def matches(term: MatchesTerm, facts: Facts) -> Answer:
     """Tell whether a node's feature matches a term.
 
-    A feature that no detector knows, and NFD neither, is no; one that could not be looked at is unknown.
+    A feature that no detector knows, and NFD neither, is no; one that could not be looked at is unknown. What earlier
+    rules give is settled where a document is read: what is left of it here holds.
     """
     feature = term.feature
+    if feature == RULE_MATCHED:
+        return Truth.YES, "earlier rules of the document settle it"
     if not facts.covers(feature):
         if feature in NFD_FEATURES or feature in facts.unseen:
             return Truth.UNKNOWN, f"{feature} is not known"
         return Truth.NO, f"no detector knows {feature}"
-    answers: list[Answer] = []
-    if term.elements is not None or term.name is None:
-        answers.append(_elements(term.elements or (), feature, facts))
-    if term.name is not None:
-        answers.append(_name(term.name, feature, facts))
+    answers = tuple(_parts(term, facts))
+    if not answers:
+        return Truth.YES, f"{feature} is known"
     truth = all_of(found for found, _ in answers)
     return next(one for one in answers if one[0] is truth)
 
 
-def number_of(text: str, *, versions: bool) -> tuple[int, ...] | None:
-    """Return a text as a number to compare: a whole one, or the leading numbers of a version; None if it is neither."""
-    if versions:
-        version = parse_version(text)
-        return None if version is None else version.release
-    return (int(text),) if _WHOLE_NUMBER.fullmatch(text) else None
-
-
-def passes(expression: Expression, value: str | None, *, exists: bool = True) -> Truth:
-    """Tell whether an element passes an expression.
-
-    Args:
-        expression: what is asked.
-        value: the element's value, None for a flag.
-        exists: whether there is such an element; an absent one fails all but ``""`` and ``DoesNotExist``.
-    """
-    match expression.op:
-        case Op.ANY:
-            return Truth.YES
-        case Op.EXISTS:
-            return truth_of(exists)
-        case Op.DOES_NOT_EXIST:
-            return truth_of(not exists)
-        case op if not exists or value is None:
-            return Truth.NO
-        case op if op in _OF_A_VALUE:
-            return truth_of(_OF_A_VALUE[op](value, expression.values))
-        case op:
-            return _in_bounds(op, expression, value)
-
-
-def _in_bounds(op: Op, expression: Expression, value: str) -> Truth:
-    have = number_of(value, versions=expression.versions)
-    if have is None:
-        return Truth.UNKNOWN
-    bounds = (number_of(one, versions=expression.versions) for one in expression.values)
-    return truth_of(all(holds(have, bound) for holds, bound in zip(_BOUNDS[op], bounds, strict=True)))
+def _parts(term: MatchesTerm, facts: Facts) -> Iterator[Answer]:
+    if term.elements is not None:
+        yield _elements(term.elements, term.feature, facts)
+    if term.name is not None:
+        yield _name(term.name, term.feature, facts)
 
 
 def _elements(expressions: Elements, feature: str, facts: Facts) -> Answer:
@@ -130,26 +78,62 @@ def _element(expression: Expression, name: str, flags: frozenset[str], attribute
 
 
 def _of_instances(expressions: Elements, feature: str, instances: Sequence[Attributes]) -> Answer:
-    truths = [
-        all_of(passes(asked, instance.get(name), exists=name in instance) for name, asked in expressions)
-        for instance in instances
-    ]
-    truth = any_of(truths)
-    if truth is Truth.YES:
-        return truth, f"{feature} {_shown(instances[truths.index(truth)], expressions)}".rstrip()
+    truth = Truth.NO
+    for instance in instances:
+        match _instance(expressions, instance):
+            case Truth.YES:
+                return Truth.YES, f"{feature} {_shown(instance, expressions)}".rstrip()
+            case Truth.UNKNOWN:
+                truth = Truth.UNKNOWN
+            case _:
+                pass
     return truth, f"none of {len(instances)} {feature} instances"
 
 
-def _shown(instance: Attributes, expressions: Elements) -> str:
+def _instance(expressions: Elements, instance: Attributes) -> Truth:
+    truth = Truth.YES
+    for name, asked in expressions:
+        one = passes(asked, instance.get(name), exists=name in instance)
+        if one is Truth.NO:
+            return one
+        truth = one if one is Truth.UNKNOWN else truth
+    return truth
+
+
+def _shown(instance: Mapping[str, str], expressions: Elements) -> str:
     return " ".join(f"{name}={instance[name]}" for name, _ in expressions if name in instance)
 
 
 def _name(expression: Expression, feature: str, facts: Facts) -> Answer:
     """Judge ``matchName``: one name of an element, or of an attribute of an instance, must pass."""
-    names = [*facts.flags.get(feature, ()), *facts.attributes.get(feature, ())]
-    names.extend(name for instance in facts.instances.get(feature, ()) for name in instance)
-    truths = [passes(expression, name) for name in sorted(names)]
-    truth = any_of(truths)
-    if truth is Truth.YES:
-        return truth, f"{feature} has {sorted(names)[truths.index(truth)]}"
-    return truth, f"no name in {feature} matches"
+    sets = (facts.flags.get(feature, ()), facts.attributes.get(feature, ()), *facts.instances.get(feature, ()))
+    truth, name = _of_names(expression, sets)
+    match truth:
+        case Truth.YES:
+            return truth, f"{feature} has {name or 'such a name'}"
+        case _:
+            return truth, f"no name in {feature} matches"
+
+
+def _of_names(expression: Expression, sets: Iterable[Iterable[str]]) -> tuple[Truth, str]:
+    """Return whether a name passes, and the name where one stands out; a kernel has ten thousand options to look at."""
+    sets = tuple(sets)
+    match expression.op:
+        case Op.ANY | Op.EXISTS:
+            return truth_of(any(sets)), ""
+        case Op.IN:
+            found = next((name for name in expression.values if any(name in some for some in sets)), None)
+            return truth_of(found is not None), found or ""
+        case Op.NOT_IN:
+            excluded = frozenset(expression.values)
+            return truth_of(any(name not in excluded for name in chain.from_iterable(sets))), ""
+        case Op.DOES_NOT_EXIST:
+            return Truth.NO, ""
+        case _:
+            return _scanned(expression, frozenset(chain.from_iterable(sets)))
+
+
+def _scanned(expression: Expression, names: frozenset[str]) -> tuple[Truth, str]:
+    truths = {name: passes(expression, name) for name in names}
+    passing = [name for name, truth in truths.items() if truth is Truth.YES]
+    return any_of(truths.values()), min(passing, default="")

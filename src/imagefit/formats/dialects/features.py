@@ -1,18 +1,18 @@
-"""Proposal E: ``platform.features``, a list of CPU features that are all mandatory.
+"""Proposal E: a list of CPU features that are all mandatory, as ``platform.features`` or as a document.
 
-Knows the list and that other platforms may spell features as Go's ``x/sys/cpu`` or the kernel does. Leaves the names to
-``model.cpu_flags``. Source: proposal E of the OCI image-compatibility working group; the field is reserved
-in the OCI image specification (``image-index.md``, "features").
+Knows where the list stands. Leaves the list to ``cpu_features``. Source: proposal E of the OCI image-compatibility
+working group; the field is reserved in the OCI image specification (``image-index.md``, "features").
 """
 
-import msgspec
+from typing import Final
 
-from imagefit.errors import InvalidDocumentError
-from imagefit.formats.vocabulary import LABEL_OF_FEATURES, checks_of_flags
-from imagefit.model.requirement import Check
+from imagefit.formats.contract import Dialect
+from imagefit.formats.cpu_features import checks_of_features
+from imagefit.formats.syntax import Number, Tree, load
+from imagefit.model.requirement import Alternative, Check, Document
 
-_MAX_FEATURES = 256
-_DECODER = msgspec.json.Decoder(tuple[str, ...] | None)
+_NAME: Final = "features"
+_ABSENT: Final = frozenset({b"", b"null"})
 
 
 def parse_features(content: bytes) -> tuple[Check, ...]:
@@ -25,14 +25,19 @@ def parse_features(content: bytes) -> tuple[Check, ...]:
         One check per feature, in the author's order.
 
     Raises:
-        InvalidDocumentError: it is not a list of at most 256 strings.
+        InvalidDocumentError: it is not a list of at most 256 names.
     """
-    if not content:
-        return ()
-    try:
-        features = _DECODER.decode(content)
-    except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError) as error:
-        raise InvalidDocumentError(f"not a list of feature names: {error}") from error
-    if features and len(features) > _MAX_FEATURES:
-        raise InvalidDocumentError(f"{len(features)} features, more than {_MAX_FEATURES}")
-    return checks_of_flags(LABEL_OF_FEATURES, features or ())
+    return () if content in _ABSENT else checks_of_features(load(content))
+
+
+def claims(tree: Tree) -> bool:
+    """Tell whether a document is a list that begins with a name; lists of sets begin with an object."""
+    return isinstance(tree, list) and bool(tree) and isinstance(tree[0], str) and not isinstance(tree[0], Number)
+
+
+def parse(tree: Tree) -> Document:
+    """Read a list of names as one alternative. Raises ``InvalidDocumentError`` as ``parse_features``."""
+    return Document(_NAME, (Alternative(checks_of_features(tree)),))
+
+
+DIALECT: Final = Dialect(_NAME, claims, parse)

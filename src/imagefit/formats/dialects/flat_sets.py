@@ -9,7 +9,7 @@ from typing import Final
 
 from imagefit.errors import InvalidDocumentError
 from imagefit.formats.contract import Dialect
-from imagefit.formats.reading import Faults, each_alternative, list_of, score_of, text_of, words_of
+from imagefit.formats.reading import MAX_CHECKS, Faults, each_alternative, list_of, score_of, text_of, words_of
 from imagefit.formats.syntax import Number, Tree
 from imagefit.formats.vocabulary import checks_of_label
 from imagefit.model.requirement import Alternative, Check, Document
@@ -74,6 +74,8 @@ def _read_set(labels: Tree, place: str) -> Alternative:
                     scores[label] = score_of(value)
                 case _:
                     checks.extend(checks_of_label(label, text_of(value)))
+        if len(checks) > MAX_CHECKS:
+            raise InvalidDocumentError(f"the set asks for more than {MAX_CHECKS} checks")
     faults.raise_all()
     score = next((scores[label] for label in _SCORES if label in scores), 0)
     return Alternative(tuple(checks), score, tags, description, place)
