@@ -113,7 +113,7 @@ _CASES: Final[dict[str, tuple[Callable[[], bytes], str]]] = {
     "YAML of one long key": (lambda: b"x" * (_SIZE - 3) + b": a", "not YAML"),
     "YAML with a long tag": (lambda: b"a: !<" + b"%41" * (_SIZE // 3 - 3) + b"> x", "is not read"),
     "NUL": (lambda: b"\0" * _SIZE, "control characters"),
-    "spaces": (lambda: b" " * _SIZE, "nothing in it"),
+    "spaces": (lambda: b" " * _SIZE, "0 YAML documents"),
     "pattern that goes back": (lambda: _nfd(_pattern(0, "(a+)+$(")), "not a regular expression"),
     "patterns that grow": (lambda: _nfd(_pattern(1, "((((a{100}){100}){100}){100}){10}")), "not a regular expression"),
     "many large patterns": (lambda: _many(300, lambda n: _pattern(n, r"(x|\pL)*" * 100)), "regular expression"),

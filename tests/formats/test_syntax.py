@@ -109,7 +109,7 @@ def test_a_pair_of_escapes_is_one_character() -> None:
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        pytest.param(b"", "nothing in it", id="empty"),
+        pytest.param(b"", "0 YAML documents", id="empty"),
         pytest.param(b"a: b\n---\nc: d", "more than one YAML document", id="several documents"),
         pytest.param(b'{"a": 1} {}', "not JSON: Extra data in line 1, column 10", id="words after JSON"),
         pytest.param(b'{"a": 1,\n}', "in line 2", id="trailing comma"),

@@ -5,9 +5,9 @@ object of Node Feature Discovery (``nfd.k8s-sigs.io/v1alpha1``, ``spec.features`
 feature of NFD counts as covered: NFD looked at all of them.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
-from typing import Final
+from typing import Final, TypeVar
 
 import msgspec
 
@@ -16,6 +16,8 @@ from imagefit.formats.reading import at, list_of, object_of, text_of, words_of
 from imagefit.formats.syntax import Tree, load, pointer
 from imagefit.model.facts import NFD_FEATURES, Attributes, Facts, Node
 from imagefit.model.microarchitecture import level_of, normalize
+
+_Elements = TypeVar("_Elements")
 
 _KEYS: Final = frozenset({"os", "architecture", "variant", "features", "unseen"})
 _SHAPES: Final = frozenset({"flags", "attributes", "instances"})
@@ -109,18 +111,21 @@ def _facts(tree: Tree, key: str) -> Facts:
             if shape not in _SHAPES:
                 raise InvalidDocumentError("an unknown key", place=pointer(shape[:80]))
         return Facts(
-            {name: frozenset(object_of(some)) for name, some in _elements(shapes, "flags")},
-            {name: _named(name, _attributes(some)) for name, some in _elements(shapes, "attributes")},
-            {name: _instances(some) for name, some in _elements(shapes, "instances")},
+            _features(shapes, "flags", lambda elements: frozenset(object_of(elements))),
+            {name: _named(name, found) for name, found in _features(shapes, "attributes", _attributes).items()},
+            _features(shapes, "instances", _instances),
         )
 
 
-def _elements(shapes: Mapping[str, Tree], shape: str) -> Iterator[tuple[str, Tree]]:
+def _features(shapes: Mapping[str, Tree], shape: str, read: Callable[[Tree], _Elements]) -> dict[str, _Elements]:
+    found: dict[str, _Elements] = {}
     with at(shape):
-        features = object_of(shapes.get(shape))
-    for name, feature in features.items():
-        with at(shape, name, "elements"):
-            yield name, object_of(feature).get("elements")
+        for name, feature in object_of(shapes.get(shape)).items():
+            with at(name):
+                elements = object_of(feature).get("elements")
+                with at("elements"):
+                    found[name] = read(elements)
+    return found
 
 
 def _instances(tree: Tree) -> tuple[Attributes, ...]:
@@ -129,7 +134,9 @@ def _instances(tree: Tree) -> tuple[Attributes, ...]:
 
 def _instance(number: int, tree: Tree) -> Attributes:
     with at(number):
-        return _attributes(object_of(tree).get("attributes"))
+        instance = object_of(tree)
+    with at(number, "attributes"):
+        return _attributes(instance.get("attributes"))
 
 
 def _attributes(tree: Tree) -> dict[str, str]:

@@ -254,7 +254,7 @@ def _load_yaml(text: str) -> Tree:
     except InvalidDocumentError as error:
         raise InvalidDocumentError(f"{error.message} in line {line}") from error
     if not composer.root:
-        raise InvalidDocumentError("nothing in it")
+        raise InvalidDocumentError("0 YAML documents where one is expected")
     return composer.root[0]
 
 
