@@ -6,7 +6,20 @@ from builders import entry, index, node, without_platform
 from imagefit.errors import InvalidDocumentError
 from imagefit.model.policy import Policy
 from imagefit.model.ranges import parse_ranges, parse_version
+from imagefit.model.requirement import (
+    Alternative,
+    Check,
+    Document,
+    Expression,
+    Group,
+    MatchesTerm,
+    Op,
+    Profile,
+    count_checks,
+)
+from imagefit.model.truth import Truth
 from imagefit.selection.explain import as_data, phrase, reason, refusal
+from imagefit.selection.match import evaluate
 from imagefit.selection.rank import plain_choice
 from imagefit.selection.session import Selection
 
@@ -71,3 +84,17 @@ def test_naming_a_feature_twice_gains_nothing() -> None:
 def test_entries_without_a_platform_come_after_every_other_last_resort() -> None:
     decision = Selection(index(without_platform("a"), entry("b", "linux/386")), node(), Policy()).decide()
     assert [ranked.position for ranked in decision.ranking] == [1, 0]
+
+
+def test_a_document_that_can_never_hold_has_a_reason_though_no_check_failed() -> None:
+    never = Document("d", (Alternative((Group(any_of=True, members=()),)),))
+    verdict = evaluate(Profile(documents=(never,)), node())
+    assert verdict.truth is Truth.NO
+    assert reason(verdict) == "what it asks for can never hold"
+
+
+def test_a_look_through_all_names_of_a_feature_counts_as_many_checks() -> None:
+    named = Check("f", "x", MatchesTerm("f", None, Expression(Op.IN_REGEXP, ("x",))))
+    plain = Check("f", "x", MatchesTerm("f", (("x", Expression(Op.EXISTS)),)))
+    assert count_checks([plain, Group(any_of=True, members=(plain, plain))]) == 3
+    assert count_checks([named]) > 100

@@ -13,6 +13,9 @@ from typing import assert_never
 from imagefit.model.ranges import Ranges
 
 
+_NAMES_WEIGH = 500
+
+
 @dataclass(frozen=True, slots=True)
 class Problem:
     """Something that could not be read, with its place.
@@ -208,8 +211,15 @@ def negated(need: Need) -> Need:
 
 
 def count_checks(needs: Iterable[Need]) -> int:
-    """Return how many checks are judged for ``needs``, those inside groups included."""
-    return sum(count_checks(need.members) if isinstance(need, Group) else 1 for need in needs)
+    """Return how many checks are judged for ``needs``, those inside groups included.
+
+    A term that looks through all names of a feature counts as many: a kernel has ten thousand options.
+    """
+    return sum(count_checks(need.members) if isinstance(need, Group) else _weight(need.question) for need in needs)
+
+
+def _weight(question: Question) -> int:
+    return _NAMES_WEIGH if isinstance(question, MatchesTerm) and question.name is not None else 1
 
 
 @dataclass(frozen=True, slots=True)

@@ -51,7 +51,7 @@ def reason(verdict: Verdict) -> str:
         if verdict.truth is truth and first is not None:
             return phrase(first)
     if verdict.truth is not Truth.YES:
-        return _cut(str(verdict.problems[0]))
+        return _cut(str(verdict.problems[0])) if verdict.problems else "what it asks for can never hold"
     deciding = (document.deciding for document in verdict.documents)
     tags = [tag for one in deciding if one for tag in one.alternative.tags]
     labels = dict.fromkeys(finding.check.label for finding in verdict.deciding)
