@@ -12,7 +12,6 @@ from typing import assert_never
 
 from imagefit.model.ranges import Ranges
 
-
 _NAMES_WEIGH = 500
 
 
