@@ -10,7 +10,7 @@ from imagefit.model.decision import Decision
 from imagefit.model.facts import Facts, Node
 from imagefit.model.oci import ImageIndex, parse_index
 from imagefit.model.policy import Policy
-from imagefit.model.requirement import Problem
+from imagefit.model.requirement import Group, Need, Problem, negated
 from imagefit.selection.session import Selection
 
 Json = dict[str, Any]
@@ -101,6 +101,11 @@ def manifest_of(config: bytes, *, embed: bool = False) -> bytes:
             "layers": [],
         }
     )
+
+
+def none_of(needs: Iterable[Need]) -> Need:
+    """Return the need that holds where none of ``needs`` does."""
+    return negated(Group(any_of=True, members=tuple(needs)))
 
 
 def supply_all(selection: Selection, blobs: Mapping[str, bytes | Problem]) -> list[str]:

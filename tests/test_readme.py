@@ -40,7 +40,7 @@ def test_the_entry_is_read_without_a_problem_and_judged() -> None:
         instances={"pci.device": ()},
     )
     verdict = Selection(index(entry), here, Policy()).decide().ranking[0].verdict
-    assert verdict.problems == ()
+    assert [*verdict.problems] == []
     assert verdict.truth is Truth.YES
     assert verdict.documents[0].best == 1
 

@@ -6,6 +6,7 @@ from dataclasses import replace
 from hypothesis import given
 from hypothesis import strategies as st
 
+from builders import none_of
 from imagefit.model.facts import Facts, Node
 from imagefit.model.ranges import parse_ranges
 from imagefit.model.requirement import (
@@ -25,7 +26,6 @@ from imagefit.model.requirement import (
     Op,
     RunsOn,
     negated,
-    none_of,
 )
 from imagefit.model.truth import Truth, opposite
 from imagefit.selection.match import judge_document

@@ -68,7 +68,7 @@ def test_a_reason_names_what_the_verdict_rests_on(raw: dict[str, object], words:
 
 def test_a_phrase_says_label_what_was_asked_and_what_was_seen() -> None:
     verdict = decide(index(entry("x", compat=[{"oci.kernel.version": ">=7"}])), _NODE).ranking[0].verdict
-    assert phrase(verdict.deciding[-1]) == "oci.kernel.version >=7: kernel.version full is 6.1.0"
+    assert phrase([*verdict.deciding][-1]) == "oci.kernel.version >=7: kernel.version full is 6.1.0"
 
 
 @pytest.mark.parametrize(

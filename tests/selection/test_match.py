@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from builders import Json, entry, facts, index, node
+from builders import Json, entry, facts, index, node, none_of
 from imagefit.formats.profile import profile_of
 from imagefit.model.decision import GroupFinding, leaves
 from imagefit.model.facts import Node
@@ -25,7 +25,6 @@ from imagefit.model.requirement import (
     Profile,
     RunsOn,
     Test,
-    none_of,
 )
 from imagefit.model.truth import Truth, all_of, any_of
 from imagefit.selection.match import evaluate, judge, judge_document
@@ -363,7 +362,9 @@ def test_a_group_is_all_of_any_of_or_none_of(
     truths: list[Truth], all_hold: Truth, one_holds: Truth, none_holds: Truth
 ) -> None:
     checks = [_CHECKS[truth] for truth in truths]
-    groups = _group(False, *truths), _group(True, *truths), none_of(checks)
+    none = none_of(checks)
+    assert isinstance(none, Group)
+    groups = _group(False, *truths), _group(True, *truths), none
     for order in (slice(None), slice(None, None, -1)):
         turned = [replace(group, members=group.members[order]) for group in groups]
         found = [_judged(group).truth for group in turned]

@@ -90,7 +90,7 @@ def test_only_checks_that_hold_count() -> None:
 
 def test_the_checks_of_the_deciding_set_count() -> None:
     alternative = Alternative((), 0)
-    judged = AlternativeVerdict(alternative, Truth.YES, (_finding(depth=4),))
+    judged = AlternativeVerdict(alternative, Truth.YES, (_finding(depth=4),), depth=4, holding=1)
     document = DocumentVerdict(Document("d", (alternative,)), Truth.YES, (judged,), 0)
     deep = Verdict(Truth.YES, (_finding(depth=1),), (document,), ())
     ranking = rank([_candidate(depth=3, checks=9), (Descriptor(digest=digest("x")), deep)], ())

@@ -148,13 +148,13 @@ def test_why_a_piece_did_not_come_is_kept() -> None:
     decision = decide(
         index(entry("a", compat=_document(_FITS))), _NODE, blobs={digest(_FITS): Problem("gone", "compat")}
     )
-    assert decision.ranking[0].verdict.problems == (Problem("gone", "compat"),)
+    assert [*decision.ranking[0].verdict.problems] == [Problem("gone", "compat")]
 
 
 def test_what_was_not_supplied_is_not_known() -> None:
     decision = Selection(index(entry("a", compat=_document(_FITS)), entry("b")), _NODE, Policy()).decide()
     assert _truths(decision) == [Truth.UNKNOWN, Truth.YES]
-    assert "not fetched" in str(decision.ranking[1].verdict.problems[0])
+    assert "not fetched" in str(next(decision.ranking[1].verdict.problems))
 
 
 def test_a_manifest_whose_config_did_not_come_is_not_known() -> None:
@@ -180,7 +180,7 @@ def test_a_less_preferred_entry_is_not_wanted_once_a_preferred_one_fits() -> Non
     decision = selection.decide()
     assert _chosen(decision) == 1
     assert _truths(decision) == [Truth.UNKNOWN, Truth.YES]
-    assert "preferred" in decision.ranking[1].verdict.problems[0].message
+    assert "preferred" in next(decision.ranking[1].verdict.problems).message
 
 
 def test_every_entry_is_wanted_for_a_complete_answer() -> None:

@@ -12,7 +12,7 @@ from rich.text import Text
 
 from imagefit.cli.files import read_file
 from imagefit.cli.node import read_node
-from imagefit.cli.terminal import EXIT, STYLES, Terminal, plain, printable
+from imagefit.cli.terminal import EXIT, STYLES, Terminal, plain
 from imagefit.config import load_config
 from imagefit.errors import InvalidDocumentError
 from imagefit.formats.catalog import parse
@@ -20,7 +20,7 @@ from imagefit.formats.reading import problems_of
 from imagefit.library import evaluate
 from imagefit.model.decision import DocumentVerdict, Finding, GroupFinding, Judged
 from imagefit.model.requirement import Document, Problem
-from imagefit.selection.explain import alternatives_as_data
+from imagefit.selection.explain import alternatives_as_data, printable
 
 _EXIT_ERROR: Final = 2
 _SHOWN_FAULTS: Final = 100

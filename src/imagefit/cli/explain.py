@@ -4,6 +4,7 @@ import asyncio
 import json
 import sys
 from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,8 @@ from imagefit.model.reference import parse_reference
 from imagefit.registry.build import registry_client
 from imagefit.selection.explain import as_data, platform_of, reason, short, why_chosen
 from imagefit.service import Service
+
+_SHOWN_PROBLEMS = 20
 
 
 def explain(
@@ -135,5 +138,5 @@ def _print_table(decision: Decision) -> None:
         console.print(plain(f"Entry {chosen.position} ({platform_of(chosen)}) is pulled: {why_chosen(decision)}."))
         console.print(plain(chosen.descriptor.digest))
     for ranked in decision.ranking:
-        for problem in ranked.verdict.problems:
+        for problem in islice(ranked.verdict.problems, _SHOWN_PROBLEMS):
             console.print(plain(f"Entry {ranked.position}: {problem}", style="yellow"))

@@ -40,7 +40,7 @@ def main(arguments: Sequence[str]) -> int:
         code = _dispatch(options)
         print(end="", flush=True)  # so that a reader who has gone shows here and not at exit
     except ImagefitError as error:
-        from imagefit.cli.terminal import printable
+        from imagefit.selection.explain import printable
 
         print(f"imagefit: {printable(error.message)}", file=sys.stderr)
         if error.advice:

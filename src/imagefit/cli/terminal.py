@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.text import Text
 
 from imagefit.model.truth import Truth
+from imagefit.selection.explain import printable
 
 EXIT: Final[Mapping[Truth, int]] = {Truth.YES: 0, Truth.NO: 1, Truth.UNKNOWN: 3}
 """The exit code that says a truth."""
@@ -33,8 +34,3 @@ class Terminal(Console):
 def plain(text: str, style: str = "") -> Text:
     """Return text in which nothing is a command, neither to a terminal nor to rich."""
     return Text(printable(text), style=style)
-
-
-def printable(text: str) -> str:
-    """Return text with every control character, line ends too, shown as a question mark."""
-    return "".join(character if character.isprintable() else "?" for character in text)

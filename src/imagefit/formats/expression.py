@@ -21,6 +21,7 @@ _OPS: Final = {op.value: op for op in Op}
 _OF_VALUES: Final = frozenset({Op.IN, Op.NOT_IN, Op.IN_REGEXP})
 _VERSION: Final = re.compile(r"[0-9]{1,18}(\.[0-9]{1,18}){0,2}")
 _SHOWN_CHARACTERS: Final = 200
+_SHOWN_VALUES: Final = 100
 _UNITS: Final = 128
 # A name is looked for among all names of a feature, of which a kernel's options are ten thousand.
 _UNITS_OF_A_NAME: Final = 16
@@ -72,7 +73,8 @@ def read_expression(tree: Tree, allowance: Allowance, *, on_names: bool = False)
 
 def shown(expression: Expression) -> str:
     """Return an expression as people write it, such as ``In Intel, AMD`` or ``Ge 5``."""
-    words = (expression.op or "any", ", ".join(expression.values), "as version" * expression.versions)
+    values = ", ".join(value[:_SHOWN_CHARACTERS] for value in expression.values[:_SHOWN_VALUES])
+    words = (expression.op or "any", values, "as version" * expression.versions)
     text = " ".join(word for word in words if word)
     return text if len(text) <= _SHOWN_CHARACTERS else text[: _SHOWN_CHARACTERS - 1] + "…"
 

@@ -10,7 +10,7 @@ from typing import Final
 from imagefit.errors import InvalidDocumentError
 from imagefit.formats.group_keys import needs_of_key, pci_attribute, pci_device, pci_number
 from imagefit.formats.reading import MAX_CHECKS, Faults, check_keys, object_of, text_of
-from imagefit.formats.syntax import Tree
+from imagefit.formats.syntax import MAX_KEY_CHARACTERS, Tree
 from imagefit.formats.vocabulary import bounded
 from imagefit.model.requirement import Alternative, Document, Need, count_checks
 
@@ -35,6 +35,8 @@ def needs_of_group(group: str, attributes: Mapping[str, Tree]) -> tuple[Need, ..
     """
     if not group.strip():
         raise InvalidDocumentError("a group without a name")
+    if len(group) > MAX_KEY_CHARACTERS:
+        raise InvalidDocumentError(f"the name of a group has more than {MAX_KEY_CHARACTERS} characters")
     faults = Faults()
     needs: list[Need] = []
     device: dict[str, str] = {}

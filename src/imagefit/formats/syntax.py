@@ -28,10 +28,14 @@ Tree = None | bool | str | list["Tree"] | dict[str, "Tree"]
 MAX_PARTS: Final = 400_000
 """Most values and keys of a JSON document, counted by its punctuation."""
 MAX_YAML_PARTS: Final = 100_000
-"""Most values and keys of a YAML document, every use of an alias counted as if it were written out."""
+"""Most values and keys of a YAML document, every use of an alias counted as if it were written out, long text as
+several."""
+MAX_KEY_CHARACTERS: Final = 1024
+"""Longest key: keys are copied into places, labels and names of facts."""
 MAX_DEPTH: Final = 64
 """Deepest nesting of lists and objects."""
 
+_CHARACTERS_OF_A_PART: Final = 64
 _PUNCTUATION: Final = (",", ":", "[", "{")
 _NULLS: Final = frozenset({"", "~", "null", "Null", "NULL"})
 _BOOLEANS: Final = {"true": True, "True": True, "TRUE": True, "false": False, "False": False, "FALSE": False}
@@ -88,11 +92,18 @@ def _load_json(text: str) -> Tree:
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
+    for key in found:
+        _check_key(key)
     if len(found) != len(pairs):
         names = sorted(key for key, _ in pairs)
         twice = next(one for one, after in itertools.pairwise(names) if one == after)
         raise InvalidDocumentError(f"the key {twice[:80]!r} stands twice")
     return found
+
+
+def _check_key(key: str) -> None:
+    if len(key) > MAX_KEY_CHARACTERS:
+        raise InvalidDocumentError(f"a key of {len(key)} characters, more than {MAX_KEY_CHARACTERS}")
 
 
 def _no_constant(name: str) -> NoReturn:
@@ -168,9 +179,11 @@ class _Composer:
         if tag is not None and tag not in _TEXT_TAGS | _PLAIN_TAGS:
             raise InvalidDocumentError(f"the tag {tag[:80]!r} is not read")
         value = _plain(text) if tag in _PLAIN_TAGS or (plain and tag is None) else text
-        self._count(1)
+        # Long text counts as much as many words: an alias writes it out again.
+        parts = 1 + len(text) // _CHARACTERS_OF_A_PART
+        self._count(parts)
         if anchor is not None:
-            self._anchored[anchor] = _Anchored(value, 1, 0)
+            self._anchored[anchor] = _Anchored(value, parts, 0)
         self._add(value, text)
 
     def begin(self, tree: "list[Tree] | dict[str, Tree]", tag: str | None, anchor: str | None) -> None:
@@ -228,6 +241,7 @@ class _Composer:
         parent.key = None
         if key == _MERGE:
             raise InvalidDocumentError("merge keys are not read")
+        _check_key(key)
         members = parent.tree
         if not isinstance(members, dict) or key in members:
             raise InvalidDocumentError(f"the key {key[:80]!r} stands twice")

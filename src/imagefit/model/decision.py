@@ -59,11 +59,19 @@ def leaves(findings: Iterable[Judged]) -> Iterator[Finding]:
 
 @dataclass(frozen=True, slots=True)
 class AlternativeVerdict:
-    """One acceptable set, judged; ``findings`` are in the order of its needs."""
+    """One acceptable set, judged.
+
+    Attributes:
+        findings: in the order of its needs.
+        depth: of the deepest CPU level that the checks which hold imply.
+        holding: how many checks hold.
+    """
 
     alternative: Alternative
     truth: Truth
     findings: tuple[Judged, ...]
+    depth: int = 0
+    holding: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,23 +95,50 @@ class DocumentVerdict:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """All findings of one entry, and what it claims to be."""
+    """All findings of one entry, and what it claims to be.
+
+    What documents say stays in them: thousands of entries may share one that is large.
+
+    Attributes:
+        findings: on the entry's own checks.
+        documents: its metadata, judged.
+        own_problems: of the entry itself.
+        claims: what it says that it is.
+    """
 
     truth: Truth
     findings: tuple[Finding, ...]
     documents: tuple[DocumentVerdict, ...]
-    problems: tuple[Problem, ...]
+    own_problems: tuple[Problem, ...]
     claims: Mapping[str, str] = field(default_factory=dict)
 
     @property
-    def deciding(self) -> tuple[Finding, ...]:
+    def problems(self) -> Iterator[Problem]:
+        """All problems, those first that decide: a document of which something is left rests on that."""
+        yield from self.own_problems
+        documents = [verdict.document for verdict in self.documents]
+        for document in sorted(documents, key=lambda document: bool(document.alternatives)):
+            yield from document.problems
+
+    @property
+    def depth(self) -> int:
+        """The deepest CPU level that the checks which hold imply; 0 for none."""
+        own = (finding.check.depth for finding in self.findings if finding.truth is Truth.YES)
+        return max((*own, *(one.deciding.depth for one in self.documents if one.deciding)), default=0)
+
+    @property
+    def holding(self) -> int:
+        """How many checks hold."""
+        own = sum(finding.truth is Truth.YES for finding in self.findings)
+        return own + sum(one.deciding.holding for one in self.documents if one.deciding)
+
+    @property
+    def deciding(self) -> Iterator[Finding]:
         """The findings that the verdict rests on: the entry's own, then those of each document's deciding set."""
-        return self.findings + tuple(
-            finding
-            for document in self.documents
-            if document.deciding
-            for finding in leaves(document.deciding.findings)
-        )
+        yield from self.findings
+        for document in self.documents:
+            if document.deciding:
+                yield from leaves(document.deciding.findings)
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from imagefit.errors import InvalidDocumentError
 
+_MAX_PARTS = 128
 _DOTTED = r"\d{1,18}(?:\.\d{1,18}){0,15}"
 _NUMBERS = re.compile(rf"v?({_DOTTED})(?!\.?\d)((?:[-_+~]{_DOTTED}(?!\.?\d))?)", re.ASCII)
 _PLAIN = re.compile(_DOTTED, re.ASCII)
@@ -97,8 +98,11 @@ def parse_ranges(text: str) -> Ranges:
     Raises:
         InvalidDocumentError: it is not one, or one of its intervals can hold nothing.
     """
+    parts = text.split("||")
+    if len(parts) + text.count(",") > _MAX_PARTS:
+        raise InvalidDocumentError(f"a range of more than {_MAX_PARTS} parts")
     alternatives: list[tuple[Interval, ...]] = []
-    for part in text.split("||"):
+    for part in parts:
         if part.lstrip()[:1] in {"[", "("}:
             alternatives.extend((interval,) for interval in _intervals(part))
         else:

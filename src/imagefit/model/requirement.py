@@ -10,9 +10,11 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import assert_never
 
+from imagefit.model.facts import NFD_FEATURES
 from imagefit.model.ranges import Ranges
 
 _NAMES_WEIGH = 500
+_INSTANCES_WEIGH = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +124,9 @@ class Op(StrEnum):
     IS_FALSE = "IsFalse"
 
 
+_QUICK_ON_NAMES = frozenset({Op.ANY, Op.IN, Op.NOT_IN, Op.EXISTS, Op.DOES_NOT_EXIST, Op.IS_TRUE, Op.IS_FALSE})
+
+
 @dataclass(frozen=True, slots=True)
 class Expression:
     """One NFD expression, found to be well-formed.
@@ -192,11 +197,6 @@ class Group:
 Need = Check | Group
 
 
-def none_of(needs: Iterable[Need], name: str = "") -> Group:
-    """Return the group that holds where none of ``needs`` does."""
-    return Group(any_of=False, members=tuple(map(negated, needs)), name=name)
-
-
 def negated(need: Need) -> Need:
     """Return the need that holds where ``need`` does not, negation moved down to the checks."""
     match need:
@@ -212,13 +212,23 @@ def negated(need: Need) -> Need:
 def count_checks(needs: Iterable[Need]) -> int:
     """Return how many checks are judged for ``needs``, those inside groups included.
 
-    A term that looks through all names of a feature counts as many: a kernel has ten thousand options.
+    One that looks through all names of a feature, or at all instances, counts as many: a kernel has ten thousand
+    options, a server hundreds of devices.
     """
     return sum(count_checks(need.members) if isinstance(need, Group) else _weight(need.question) for need in needs)
 
 
 def _weight(question: Question) -> int:
-    return _NAMES_WEIGH if isinstance(question, MatchesTerm) and question.name is not None else 1
+    match question:
+        case HasInstance(tests=tests):
+            return _INSTANCES_WEIGH * max(1, len(tests))
+        case MatchesTerm(name=Expression(op=op)) if op not in _QUICK_ON_NAMES:
+            return _NAMES_WEIGH
+        case MatchesTerm(feature=feature, elements=elements) if elements:
+            by_instance = NFD_FEATURES.get(feature, "instances") == "instances"
+            return len(elements) * (_INSTANCES_WEIGH if by_instance else 1)
+        case _:
+            return 1
 
 
 @dataclass(frozen=True, slots=True)

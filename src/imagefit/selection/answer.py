@@ -22,7 +22,7 @@ from imagefit.model.requirement import (
     SameBuild,
     Test,
 )
-from imagefit.model.truth import Truth, all_of, any_of, truth_of
+from imagefit.model.truth import Truth, any_of, truth_of
 from imagefit.selection.expressions import matches
 
 Answer = tuple[Truth, str]
@@ -73,7 +73,7 @@ def _has_value(facts: Facts, features: tuple[str, ...], element: str, test: Test
 
 def _has_instance(facts: Facts, feature: str, tests: tuple[tuple[str, Test], ...]) -> Answer:
     instances = facts.instances.get(feature, ())
-    truths = [all_of(_attribute(instance, name, test) for name, test in tests) for instance in instances]
+    truths = [_all_pass(instance, tests) for instance in instances]
     truth = any_of(truths)
     if truth is Truth.YES:
         return truth, f"{feature} {_shown(instances[truths.index(truth)], tests)}".rstrip()
@@ -82,8 +82,15 @@ def _has_instance(facts: Facts, feature: str, tests: tuple[tuple[str, Test], ...
     return truth, f"none of {len(instances)} {feature} instances"
 
 
-def _attribute(instance: Attributes, name: str, test: Test) -> Truth:
-    return _passes(test, instance[name]) if name in instance else Truth.NO
+def _all_pass(instance: Attributes, tests: tuple[tuple[str, Test], ...]) -> Truth:
+    """Tell whether an instance passes every test; most fail the first."""
+    unknown = False
+    for name, test in tests:
+        truth = _passes(test, instance[name]) if name in instance else Truth.NO
+        if truth is Truth.NO:
+            return truth
+        unknown = unknown or truth is Truth.UNKNOWN
+    return Truth.UNKNOWN if unknown else Truth.YES
 
 
 def _shown(instance: Mapping[str, str], tests: tuple[tuple[str, Test], ...]) -> str:

@@ -4,6 +4,7 @@ Knows how to render what ``match`` and ``rank`` found. Never judges again: every
 problem.
 """
 
+from itertools import islice
 from typing import Any
 
 from imagefit.model.decision import Criterion, Decision, DocumentVerdict, Finding, Judged, Ranked, Verdict
@@ -12,6 +13,8 @@ from imagefit.model.truth import Truth
 MAX_REFUSAL_BYTES = 1024
 """A refusal stays below this, so that it reaches a pod's events uncut."""
 _MAX_WORDS = 120
+_MAX_NAMED = 40
+_MAX_PROBLEMS = 100
 _DIGEST_CHARACTERS = len("sha256:") + 12
 
 _BECAUSE = {
@@ -22,6 +25,11 @@ _BECAUSE = {
     Criterion.SPECIFICITY: "it names more of what this node has",
     Criterion.POSITION: "it comes first in the index, all else being equal",
 }
+
+
+def printable(text: str) -> str:
+    """Return text with every control character, line ends too, shown as a question mark."""
+    return "".join(character if character.isprintable() else "?" for character in text)
 
 
 def platform_of(ranked: Ranked) -> str:
@@ -51,10 +59,10 @@ def reason(verdict: Verdict) -> str:
         if verdict.truth is truth and first is not None:
             return phrase(first)
     if verdict.truth is not Truth.YES:
-        return _cut(str(verdict.problems[0])) if verdict.problems else "what it asks for can never hold"
+        return next((_cut(str(problem)) for problem in verdict.problems), "what it asks for can never hold")
     deciding = (document.deciding for document in verdict.documents)
-    tags = [tag for one in deciding if one for tag in one.alternative.tags]
-    labels = dict.fromkeys(finding.check.label for finding in verdict.deciding)
+    tags = [tag[:_MAX_WORDS] for one in deciding if one for tag in one.alternative.tags[:_MAX_NAMED]]
+    labels = dict.fromkeys(finding.check.label[:_MAX_WORDS] for finding in islice(verdict.deciding, _MAX_NAMED))
     named = f"{', '.join(tags)}: " if tags else ""
     return _cut(named + ", ".join(labels) + " hold" + "s" * (len(labels) == 1))
 
@@ -129,7 +137,9 @@ def _entry(ranked: Ranked, number: int) -> dict[str, Any]:
         "merits": {name: value for name, value in ranked.merits.items() if name is not Criterion.POSITION},
         "findings": [_finding(finding) for finding in verdict.deciding],
         "documents": [_document(document) for document in verdict.documents],
-        "problems": [{"place": problem.place, "message": problem.message} for problem in verdict.problems],
+        "problems": [
+            {"place": problem.place, "message": problem.message} for problem in islice(verdict.problems, _MAX_PROBLEMS)
+        ],
     }
 
 
@@ -172,5 +182,5 @@ def _finding(finding: Finding) -> dict[str, Any]:
 
 def _cut(text: str) -> str:
     """Return text from an image author cut to length and without control characters."""
-    clean = "".join(character if character.isprintable() else "?" for character in text)
+    clean = printable(text[: _MAX_WORDS + 1])
     return clean if len(clean) <= _MAX_WORDS else clean[: _MAX_WORDS - 1] + "…"

@@ -16,6 +16,10 @@ from imagefit.model.requirement import Problem
 MAX_FETCHES: Final = 512
 """Most pieces of metadata that are fetched for one decision."""
 
+_MAX_PIECES: Final = 16
+_TOO_MANY_PIECES: Final = Problem(f"not read: more than {_MAX_PIECES} pieces of metadata for one entry")
+_NOT_THERE: Final = Problem("an artifact of the index, which may be about this entry, was not fetched")
+
 # What one locator costs at least, with what it leads to.
 _COSTS: Final[Mapping[str, int]] = {"referrers": 1, "manifest": 2, "config": 1, "document": 1}
 
@@ -31,31 +35,42 @@ class Gathering:
             referrers: look for artifacts outside the index that refer to it or to its entries, too.
         """
         self._pieces: list[tuple[Carried, ...]] = [carried_by(entry.platform) for entry in index.entries]
-        self._digests = [entry.digest for entry in index.entries]
-        self._artifacts = {
-            position: artifact_at(position, entry) for position, entry in enumerate(index.entries) if is_artifact(entry)
-        }
-        for position, locator in self._artifacts.items():
-            self._give(self._owners(position, ""), (locator,))
+        self._positions: dict[str, list[int]] = {}
+        for position, entry in enumerate(index.entries):
+            self._positions.setdefault(entry.digest, []).append(position)
+        # Each artifact with the entry that it belongs to if it does not say otherwise: the last image before it.
+        self._artifacts: dict[Locator, list[int]] = {}
+        image: list[int] = []
+        for position, entry in enumerate(index.entries):
+            if is_artifact(entry):
+                self._artifacts.setdefault(artifact_at(position, entry), []).extend(image)
+            else:
+                image = [position]
+        self._unread = set(self._artifacts)
+        self._lost: Problem | None = None
         self._fetched: dict[Locator, tuple[Carried, ...]] = {}
         self._reserved: set[Locator] = set()
         self._spent = 0
         if referrers:
             of_index = referrers_of(index.digest)
             self._pieces = [
-                (*pieces, of_index, referrers_of(digest))
-                for pieces, digest in zip(self._pieces, self._digests, strict=True)
+                (*pieces, of_index, referrers_of(entry.digest))
+                for pieces, entry in zip(self._pieces, index.entries, strict=True)
             ]
 
     def artifacts(self) -> tuple[Locator, ...]:
         """Return the artifacts in the index that are wanted before anything else: they tell whose metadata they are."""
-        wanted = tuple(dict.fromkeys(one for one in self._artifacts.values() if one not in self._fetched))
+        wanted = tuple(one for one in self._artifacts if one in self._unread)
         return wanted if self.reserve(wanted) else ()
 
     def pieces(self, position: int) -> tuple[Carried, ...]:
-        """Return an entry's pieces, each followed as far as what was supplied leads."""
+        """Return an entry's pieces, each followed as far as what was supplied leads.
+
+        An artifact that has not come might be about any entry, so each of them has that problem.
+        """
         self._pieces[position] = tuple(self._followed(self._pieces[position]))
-        return self._pieces[position]
+        lost = self._lost or (_NOT_THERE if self._unread else None)
+        return (*self._pieces[position], lost) if lost else self._pieces[position]
 
     def locators(self, position: int) -> tuple[Locator, ...]:
         """Return what of an entry has still to be fetched."""
@@ -77,25 +92,24 @@ class Gathering:
         self._fetched[locator] = pieces
         # A manifest's cost has its config in it; what else it leads to is paid for when it is wanted.
         self._reserved.update(next_one for next_one in _locators(pieces) if next_one.kind == "config")
-        subject = _subject(content)
-        for position, artifact in self._artifacts.items():
-            if artifact == locator and subject:
-                self._take_back(self._owners(position, ""), locator)
-                self._give(self._owners(position, subject), (locator,))
+        if locator in self._artifacts:
+            self._attach(locator, content)
 
-    def _owners(self, artifact: int, subject: str) -> list[int]:
-        """Return the entries that an artifact in the index belongs to: its subject, else the one before it."""
-        if subject:
-            return [position for position, digest in enumerate(self._digests) if digest == subject]
-        return [position for position in range(artifact) if position not in self._artifacts][-1:]
-
-    def _give(self, owners: Iterable[int], pieces: tuple[Carried, ...]) -> None:
-        for owner in owners:
-            self._pieces[owner] += pieces
-
-    def _take_back(self, owners: Iterable[int], locator: Locator) -> None:
-        for owner in owners:
-            self._pieces[owner] = tuple(piece for piece in self._pieces[owner] if piece != locator)
+    def _attach(self, artifact: Locator, manifest: bytes | Problem) -> None:
+        """Give an artifact to the entries that it belongs to, unless that cannot be told."""
+        self._unread.discard(artifact)
+        try:
+            subject = manifest if isinstance(manifest, Problem) else subject_of(manifest)
+        except InvalidDocumentError as error:
+            subject = Problem(error.message, artifact.place)
+        if isinstance(subject, Problem):
+            self._lost = self._lost or Problem(f"an artifact of the index: {subject}")
+            return
+        for owner in self._positions.get(subject, ()) if subject else self._artifacts[artifact]:
+            if len(self._pieces[owner]) < _MAX_PIECES:
+                self._pieces[owner] += (artifact,)
+            elif self._pieces[owner][-1] is not _TOO_MANY_PIECES:
+                self._pieces[owner] += (_TOO_MANY_PIECES,)
 
     def _followed(self, pieces: Iterable[Carried]) -> Iterable[Carried]:
         for piece in pieces:
@@ -117,10 +131,3 @@ def _locators(pieces: Iterable[Carried]) -> Iterable[Locator]:
                 yield from _locators(piece.pieces)
             case _:
                 pass
-
-
-def _subject(manifest: bytes | Problem) -> str:
-    try:
-        return "" if isinstance(manifest, Problem) else subject_of(manifest)
-    except InvalidDocumentError:
-        return ""

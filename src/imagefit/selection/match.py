@@ -37,13 +37,10 @@ def evaluate(profile: Profile, node: Node, judge_one: JudgeDocument | None = Non
     """
     findings = tuple(judge(check, node) for check in profile.checks)
     documents = tuple((judge_one or judge_document)(document, node) for document in profile.documents)
-    # Those that decide come first: a document of which something is left rests on that.
-    by_weight = sorted((verdict.document for verdict in documents), key=lambda document: bool(document.alternatives))
-    problems = profile.problems + tuple(problem for document in by_weight for problem in document.problems)
     truths = [finding.truth for finding in findings] + [document.truth for document in documents]
     if profile.problems:
         truths.append(Truth.UNKNOWN)
-    return Verdict(all_of(truths), findings, documents, problems, profile.claims)
+    return Verdict(all_of(truths), findings, documents, profile.problems, profile.claims)
 
 
 def judge_document(document: Document, node: Node) -> DocumentVerdict:
@@ -67,7 +64,8 @@ def judge(check: Check, node: Node) -> Finding:
 
 def _judge_alternative(alternative: Alternative, node: Node) -> AlternativeVerdict:
     findings = _judge_all(alternative.needs, node)
-    return AlternativeVerdict(alternative, all_of(finding.truth for finding in findings), findings)
+    truth = all_of(finding.truth for finding in findings)
+    return AlternativeVerdict(alternative, truth, findings, *_holding_merit(findings))
 
 
 def _judge_all(needs: Iterable[Need], node: Node) -> tuple[Judged, ...]:
@@ -100,7 +98,7 @@ def _decisive(truth: Truth, members: tuple[Judged, ...]) -> tuple[Judged, ...]:
 def _merit(verdict: AlternativeVerdict) -> tuple[int, int, int, int]:
     """Return what makes an alternative decide: its truth, its score, the CPU level it implies, the checks that hold."""
     tier = (Truth.NO, Truth.UNKNOWN, Truth.YES).index(verdict.truth)
-    return tier, verdict.alternative.score, *_holding_merit(verdict.findings)
+    return tier, verdict.alternative.score, verdict.depth, verdict.holding
 
 
 def _holding_merit(findings: Iterable[Judged]) -> tuple[int, int]:

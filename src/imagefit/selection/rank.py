@@ -7,7 +7,7 @@ specification (``image-index.md``: the first matching entry wins among equals) a
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from imagefit.model.decision import Criterion, Finding, Ranked, Verdict
+from imagefit.model.decision import Criterion, Ranked, Verdict
 from imagefit.model.facts import Node
 from imagefit.model.microarchitecture import depth, normalize
 from imagefit.model.oci import Descriptor
@@ -76,13 +76,12 @@ def plain_choice(entries: Sequence[Descriptor], node: Node) -> frozenset[int]:
 
 
 def _merits(position: int, verdict: Verdict, prefer: Sequence[Preference]) -> dict[Criterion, int]:
-    holding = [finding for finding in verdict.deciding if finding.truth is Truth.YES]
     return {
         Criterion.TIER: _TIERS[verdict.truth],
         Criterion.PREFERENCE: preference(verdict.claims, prefer),
         Criterion.SCORE: _score(verdict),
-        Criterion.CPU: _closeness(verdict, holding),
-        Criterion.SPECIFICITY: len(holding),
+        Criterion.CPU: _closeness(verdict),
+        Criterion.SPECIFICITY: verdict.holding,
         Criterion.POSITION: -position,
     }
 
@@ -96,12 +95,11 @@ def _score(verdict: Verdict) -> int:
     return max((one.alternative.score for one in deciding if one), default=0)
 
 
-def _closeness(verdict: Verdict, holding: Sequence[Finding]) -> int:
-    deepest = max((finding.check.depth for finding in holding), default=0)
+def _closeness(verdict: Verdict) -> int:
     questions = (finding.check.question for finding in verdict.findings)
     platform = next((question for question in questions if isinstance(question, RunsOn)), None)
-    if deepest:
-        return deepest
+    if verdict.depth:
+        return verdict.depth
     if platform is None:
         return _NO_PLATFORM_CLOSENESS
     if platform.architecture in _FOREIGN:
