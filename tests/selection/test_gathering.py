@@ -1,5 +1,6 @@
 """Which metadata belongs to which entry: artifacts in the index, referrers, profiles; and what is fetched for it."""
 
+import json
 from typing import Any
 
 import pytest
@@ -89,11 +90,28 @@ def test_an_artifact_is_never_chosen_and_says_why() -> None:
     assert "not an image" in str(next(decision.ranking[1].verdict.problems))
 
 
-@pytest.mark.parametrize("artifact_type", ["", "application/vnd.example.sbom"])
-def test_any_other_artifact_type_is_an_ordinary_entry(artifact_type: str) -> None:
+@pytest.mark.parametrize(
+    ("artifact_type", "platform", "expected"),
+    [
+        pytest.param("", None, "unknown", id="nothing tells that it is none"),
+        pytest.param("application/vnd.example.sbom", None, "no", id="an artifact that runs nowhere"),
+        pytest.param("application/vnd.example.vm", {"os": "linux", "architecture": "amd64"}, "yes", id="one that runs"),
+    ],
+)
+def test_what_is_no_metadata_is_judged_as_an_entry(artifact_type: str, platform: Json | None, expected: str) -> None:
     manifest = artifact(MISFITS, subject=digest("a"))
-    found = index(entry("a"), listed(manifest, artifact_type))
-    assert truths(decide(found, NODE, blobs=with_blobs(manifest))) == ["yes", "unknown"]
+    found = index(entry("a"), listed(manifest, artifact_type, platform=platform))
+    assert truths(decide(found, NODE, blobs=with_blobs(manifest))) == ["yes", expected]
+
+
+@pytest.mark.parametrize("damaged", [False, True])
+def test_the_manifest_of_an_artifact_may_stand_in_its_data(*, damaged: bool) -> None:
+    manifest = artifact(MISFITS, subject=digest("a"))
+    embedded = descriptor(manifest, MANIFEST_MEDIA_TYPE, embed=True, artifactType=OCI)
+    found = index(entry("a"), embedded | ({"size": 1} if damaged else {}))
+    selection = Selection(found, NODE, Policy())
+    assert supply_all(selection, BLOBS) == ([] if damaged else [digest(MISFITS)])
+    assert truths(selection.decide()) == ["unknown" if damaged else "no", "no"]
 
 
 def test_an_artifact_that_did_not_come_may_be_about_any_entry() -> None:
@@ -130,7 +148,7 @@ PROFILES = [
     pytest.param((MISFITS, FITS), Truth.YES, ("new", "old"), "old", id="the second holds"),
     pytest.param((MISFITS, MISFITS), Truth.NO, ("new",), "new", id="none holds"),
     pytest.param((FITS, b"[7]"), Truth.YES, (), None, id="one cannot be read"),
-    pytest.param((MISFITS, b"[7]"), Truth.NO, (), None, id="the other cannot be read"),
+    pytest.param((MISFITS, b"[7]"), Truth.UNKNOWN, (), None, id="the other cannot be read"),
     pytest.param((b"[7]", b"[8]"), Truth.UNKNOWN, (), None, id="none can be read"),
     pytest.param((MISFITS, b"[]"), Truth.YES, (), None, id="one asks for nothing"),
 ]
@@ -227,6 +245,33 @@ def test_what_is_no_list_of_referrers_leaves_the_entry_unknown() -> None:
     found = index(entry("a"))
     blobs: dict[str, bytes | Problem] = {found.digest: b"7", digest("a"): index_bytes()}
     assert truths(decide(found, NODE, TRUSTING, blobs)) == ["unknown"]
+
+
+def test_a_profile_that_did_not_come_might_have_held() -> None:
+    manifest = artifact(MISFITS, FITS, subject=digest("a"))
+    blobs = with_blobs(manifest)
+    found = index(entry("a"), listed(manifest))
+    assert decide(found, NODE, blobs=blobs).ranking[0].verdict.truth is Truth.YES
+    del blobs[digest(FITS)]
+    assert decide(found, NODE, blobs=blobs).ranking[0].verdict.truth is Truth.UNKNOWN
+
+
+def test_a_layer_that_is_no_metadata_is_passed_over() -> None:
+    manifest = json.loads(artifact(MISFITS, subject=digest("a")))
+    manifest["layers"].append(descriptor(b"# readme", "text/markdown"))
+    content = to_bytes(manifest)
+    decision = decide(index(entry("a"), listed(content)), NODE, blobs=with_blobs(content))
+    assert decision.ranking[0].verdict.truth is Truth.NO
+
+
+def test_metadata_that_only_states_something_is_a_problem() -> None:
+    forgotten = to_bytes({"kernel.version": ">=99"})
+    manifest = artifact(forgotten, subject=digest("a"))
+    decision = decide(
+        index(entry("a"), listed(manifest)), NODE, blobs={**with_blobs(manifest), digest(forgotten): forgotten}
+    )
+    assert decision.ranking[0].verdict.truth is Truth.UNKNOWN
+    assert "asks for nothing" in str(next(decision.ranking[0].verdict.problems))
 
 
 LAYERS = [

@@ -170,13 +170,14 @@ def _behind_manifest(locator: Locator, manifest: Manifest) -> tuple[Carried, ...
         return _located(manifest.config, "config", f"config of {place}")
     if len(layers) > _MAX_LAYERS:
         return (Problem(f"{len(layers)} layers, more than {_MAX_LAYERS}", place),)
-    pieces = tuple(piece for number, layer in enumerate(layers) for piece in _layer(layer, f"{place}/layers/{number}"))
+    profiles = [(number, layer) for number, layer in enumerate(layers) if layer.media_type in _LAYERS]
+    if not profiles:
+        return (Problem(f"no layer holds metadata; the first is a {layers[0].media_type[:100]!r}", place),)
+    pieces = tuple(piece for number, layer in profiles for piece in _layer(layer, f"{place}/layers/{number}"))
     return pieces if len(pieces) == 1 else (Profiles(pieces),)
 
 
 def _layer(layer: Descriptor, place: str) -> tuple[Carried, ...]:
-    if layer.media_type not in _LAYERS:
-        return (Problem(f"a layer of media type {layer.media_type[:100]!r}, which holds no metadata", place),)
     annotations = layer.annotations or {}
     return _located(layer, "document", place, name=next((annotations[k] for k in _LAYER_NAMES if k in annotations), ""))
 

@@ -47,6 +47,11 @@ def read(fragment: Fragment) -> Document:
         document = parse(fragment.content)
     except InvalidDocumentError as error:
         return Document("", problems=problems_of(error.below(fragment.place)))
+    if document.dialect == annotations.DIALECT.name:
+        # What carries needs must ask for something; a list that was forgotten around a set must not hold always.
+        return Document(
+            document.dialect, problems=(Problem("it states only what it is and asks for nothing", fragment.place),)
+        )
     named = (fragment.name,) if fragment.name else ()
     return Document(
         document.dialect,

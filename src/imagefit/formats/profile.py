@@ -2,9 +2,9 @@
 
 from imagefit.errors import InvalidDocumentError
 from imagefit.formats.dialects.features import parse_features
-from imagefit.formats.dialects.platform import checks_of_platform, claims_of_platform
+from imagefit.formats.dialects.platform import check_os_features, checks_of_platform, claims_of_platform
 from imagefit.formats.reading import problems_of
-from imagefit.model.oci import Descriptor
+from imagefit.model.oci import Descriptor, Platform
 from imagefit.model.requirement import Problem, Profile
 
 
@@ -13,6 +13,11 @@ def profile_of(entry: Descriptor) -> Profile:
     platform = entry.platform
     if platform is None:
         return Profile((), (), entry.stated, (Problem("the entry names no platform"),))
+    try:
+        check_os_features(platform.os_features or ())
+    except InvalidDocumentError as error:
+        bare = Platform(platform.os, platform.architecture, platform.variant, platform.os_version)
+        return Profile(checks_of_platform(bare), (), entry.stated, problems_of(error.below("platform.os.features")))
     claims = {**claims_of_platform(platform), **entry.stated}
     checks = checks_of_platform(platform)
     try:

@@ -14,7 +14,7 @@ from typing import Final
 from imagefit.errors import InvalidDocumentError
 from imagefit.model.cpu_flags import flag_names
 from imagefit.model.facts import ANYWHERE
-from imagefit.model.microarchitecture import depth_of_flag, depth_of_target
+from imagefit.model.microarchitecture import depth_of_flag, depth_of_target, target_of
 from imagefit.model.ranges import is_range, parse_ranges
 from imagefit.model.requirement import (
     Check,
@@ -143,14 +143,24 @@ def _flag(label: str, name: str) -> Check:
     return Check(label, name, HasFlag(_CPU_FLAGS, names), depth=max(depth_of_flag(one) for one in names))
 
 
-def _cpu_target(asked: _Asked) -> tuple[Check, ...]:
-    target = _TARGETS.get(asked.value.lower(), asked.value)
-    return (asked.check(asked.value, HasFlag(asked.features, (target,)), depth=depth_of_target(target)),)
+def _cpu_targets(asked: _Asked) -> tuple[Check, ...]:
+    return tuple(_cpu_target(asked, item) for item in _items(asked.value))
 
 
-def _vendor(asked: _Asked) -> tuple[Check, ...]:
-    names = (some for some in _VENDORS if asked.value.casefold() in {name.casefold() for name in some})
-    return (asked.value_check(asked.value, EqualTo(next(names, (asked.value,)))),)
+def _cpu_target(asked: _Asked, item: str) -> Check:
+    target = _TARGETS.get(item.lower()) or target_of(item)
+    # A target that archspec does not know yet is one that nobody could have looked for.
+    features = asked.features if target else (*asked.features, ANYWHERE)
+    return asked.check(item, HasFlag(features, (target or item,)), depth=depth_of_target(target))
+
+
+def _vendors(asked: _Asked) -> tuple[Check, ...]:
+    return tuple(_vendor(asked, item) for item in _items(asked.value))
+
+
+def _vendor(asked: _Asked, item: str) -> Check:
+    names = (some for some in _VENDORS if item.casefold() in {name.casefold() for name in some})
+    return asked.value_check(item, EqualTo(next(names, (item,))))
 
 
 def _version(asked: _Asked) -> tuple[Check, ...]:
@@ -186,9 +196,10 @@ def _modules(asked: _Asked) -> tuple[Check, ...]:
 
 def _module(asked: _Asked) -> tuple[Check, ...]:
     """Read ``oci.kernel.modules.<name>``: true, false, or a fact of the label's own name, such as a version."""
-    if asked.value.casefold() not in {"true", "false", ""}:
+    word = asked.value.rstrip(", ").casefold()
+    if word not in {"true", "false", ""}:
         return _value(_Asked(asked.label, asked.value, FREE_FACTS, asked.label))
-    negated = asked.value.casefold() == "false"
+    negated = word == "false"
     return (asked.check(asked.value, _module_question(asked.element), negated=negated),)
 
 
@@ -229,9 +240,9 @@ class _Row:
 _LABELS: Final[Mapping[str, _Row]] = {
     "oci.cpu.features": _Row(_flags, _CPU_FLAGS, asks="CPU features, a list of which all are needed"),
     "oci.cpu.microarchitecture": _Row(
-        _cpu_target, ("cpu.microarchitecture",), asks="an archspec target that the CPU is, or descends from"
+        _cpu_targets, ("cpu.microarchitecture",), asks="an archspec target that the CPU is, or descends from"
     ),
-    "oci.cpu.vendor": _Row(_vendor, ("cpu.model",), "vendor_id", asks="the CPU vendor, in its own word or NFD's"),
+    "oci.cpu.vendor": _Row(_vendors, ("cpu.model",), "vendor_id", asks="the CPU vendor, in its own word or NFD's"),
     "oci.kernel.configurations": _Row(
         _kernel_options, ("kernel.config",), asks="kernel options, a list such as PREEMPT, CONFIG_HZ=250"
     ),

@@ -155,6 +155,14 @@ def depth_of_flag(flag: str) -> int:
     return known or (len(_AMD64_LEVELS) if flag.startswith(_AVX512) else 0)
 
 
+def target_of(text: str) -> str:
+    """Return archspec's name of a target as people write it (``x86-64-v3``, ``Haswell``); empty for an unknown one."""
+    from archspec.cpu import TARGETS
+
+    name = text.lower().replace("-", "_")
+    return name if name in TARGETS else ""
+
+
 def depth_of_target(target: str) -> int:
     """Return the depth of the level that an archspec target implies, such as 4 for ``zen4``; 0 if unknown."""
     # Imported here: the library reads its table of targets at import, which only this question needs.

@@ -258,11 +258,13 @@ class Document:
         dialect: how it was written.
         alternatives: those that could be read, in the author's order.
         problems: of those that could not. A document with problems and no alternative says nothing that can be judged.
+        incomplete: there are further alternatives that have not been read, so that no answer is a no.
     """
 
     dialect: str
     alternatives: tuple[Alternative, ...] = ()
     problems: tuple[Problem, ...] = ()
+    incomplete: bool = False
 
     @property
     def readable(self) -> bool:

@@ -131,7 +131,7 @@ class HostView:
         return _whole(path, self._read(path, limit_bytes + 1, _check_trusted), limit_bytes)
 
     def list_dir(self, path: str) -> tuple[str, ...]:
-        """Return the names in a directory, sorted.
+        """Return the names in a directory that are text, sorted.
 
         Raises:
             NotThereError: there is no such directory.
@@ -141,10 +141,11 @@ class HostView:
         try:
             with os.scandir(self._resolved(path)) as entries:
                 for entry in entries:
-                    names.append(entry.name)
+                    # A name that is no text could stand in no fact; sysfs and /etc have none.
+                    names += [entry.name] if entry.name.isprintable() else []
                     if len(names) > DIRECTORY_MAX_ENTRIES:
                         raise CannotLookError(f"{path} has more than {DIRECTORY_MAX_ENTRIES} entries")
-        except OSError as error:
+        except (OSError, ValueError) as error:
             raise _cannot_look(path, error) from error
         return tuple(sorted(names))
 
@@ -156,8 +157,8 @@ class HostView:
         """
         try:
             Path(self._resolved(path)).stat()
-        except OSError as error:
-            if error.errno in _ABSENT:
+        except (OSError, ValueError) as error:
+            if isinstance(error, OSError) and error.errno in _ABSENT:
                 return False
             raise _cannot_look(path, error) from error
         return True
@@ -171,7 +172,7 @@ class HostView:
                 return _read_up_to(descriptor, size_bytes)
             finally:
                 os.close(descriptor)
-        except OSError as error:
+        except (OSError, ValueError) as error:
             raise _cannot_look(path, error) from error
 
     def _derived_machine(self) -> str:
@@ -241,6 +242,8 @@ def _check_trusted(path: str, status: os.stat_result) -> None:
         raise CannotLookError(f"{path} can be written by others than its owner (mode {stat.S_IMODE(status.st_mode):o})")
 
 
-def _cannot_look(path: str, error: OSError) -> CannotLookError:
+def _cannot_look(path: str, error: OSError | ValueError) -> CannotLookError:
+    if isinstance(error, ValueError):  # a path with a null character, made of what a file said
+        return CannotLookError(f"{path!r}: {error}")
     kind = NotThereError if error.errno in _ABSENT else CannotLookError
     return kind(f"{path}: {error.strerror}")

@@ -65,6 +65,8 @@ def _has_value(facts: Facts, features: tuple[str, ...], element: str, test: Test
     ]
     if not found:
         return _missing(facts, features, element)
+    if ANYWHERE in features:
+        del found[1:]  # of declared facts the first place counts: what the operator states comes before files
     truths = [_passes(test, value) for _, value in found]
     truth = any_of(truths)
     feature, value = found[truths.index(truth)]

@@ -7,10 +7,10 @@ most. Leaves to ``session`` which entries are worth it and to the caller the fet
 from collections.abc import Iterable, Mapping
 from typing import Final
 
-from imagefit.errors import InvalidDocumentError
+from imagefit.errors import ContentInvalidError, InvalidDocumentError
 from imagefit.formats.carriers import artifact_at, carried_by, follow, is_artifact, referrers_of, subject_of
 from imagefit.formats.contract import Carried, Locator, Profiles
-from imagefit.model.oci import ImageIndex
+from imagefit.model.oci import Descriptor, ImageIndex
 from imagefit.model.requirement import Problem
 
 MAX_FETCHES: Final = 512
@@ -51,6 +51,9 @@ class Gathering:
         self._fetched: dict[Locator, tuple[Carried, ...]] = {}
         self._reserved: set[Locator] = set()
         self._spent = 0
+        for position, entry in enumerate(index.entries):
+            if entry.data is not None and is_artifact(entry):
+                self.supply(artifact_at(position, entry), _embedded(entry))
         if referrers:
             of_index = referrers_of(index.digest)
             self._pieces = [
@@ -120,6 +123,13 @@ class Gathering:
                     yield Profiles(tuple(self._followed(piece.pieces)))
                 case _:
                     yield piece
+
+
+def _embedded(entry: Descriptor) -> bytes | Problem:
+    try:
+        return entry.embedded() or b""
+    except ContentInvalidError as error:
+        return Problem(error.message)
 
 
 def _locators(pieces: Iterable[Carried]) -> Iterable[Locator]:

@@ -51,7 +51,8 @@ def judge_document(document: Document, node: Node) -> DocumentVerdict:
     alternatives = tuple(_judge_alternative(alternative, node) for alternative in document.alternatives)
     if not alternatives:
         return DocumentVerdict(document, Truth.YES if document.readable else Truth.UNKNOWN, (), None)
-    truth = any_of(alternative.truth for alternative in alternatives)
+    rest = (Truth.UNKNOWN,) if document.incomplete else ()
+    truth = any_of((*(alternative.truth for alternative in alternatives), *rest))
     best = max(range(len(alternatives)), key=lambda number: (*_merit(alternatives[number]), -number))
     return DocumentVerdict(document, truth, alternatives, best)
 

@@ -26,7 +26,7 @@ _TOO_MANY_CHECKS = Problem(f"not judged: the metadata asks for more than {MAX_CH
 _TOO_MANY = Problem(f"not read: the index asks for more than {MAX_FETCHES} pieces of metadata")
 _NOT_NEEDED = Problem("not read: a preferred entry fits already")
 _NOT_FETCHED = Problem("not read: it was not fetched")
-_ARTIFACT = Problem("metadata about another entry, not an image")
+_ARTIFACT = Problem("an artifact, not an image")
 _SELF = Problem("the index lists itself")
 
 
@@ -111,7 +111,7 @@ class Selection:
             # The platform is still judged: what cannot run must not come in as unknown.
             profile = replace(profile, checks=profile.checks[:1], problems=(_TOO_MANY_CHECKS,))
         verdict = evaluate(profile, self._node)
-        if is_artifact(descriptor):
+        if is_artifact(descriptor) or (descriptor.artifact_type and descriptor.platform is None):
             verdict = Verdict(Truth.NO, (), (), (_ARTIFACT,))
         elif descriptor.digest == self._index.digest:
             verdict = Verdict(Truth.NO, (), (), (_SELF, *verdict.problems))
@@ -179,6 +179,7 @@ def _one_of(documents: list[Document]) -> Document:
         "+".join(dict.fromkeys(document.dialect for document in documents if document.dialect)),
         tuple(one for document in documents for one in document.alternatives or _nothing_asked(document)),
         tuple(problem for document in documents for problem in document.problems),
+        incomplete=not all(document.readable for document in documents),
     )
 
 

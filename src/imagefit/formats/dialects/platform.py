@@ -6,7 +6,7 @@ carries to ``carriers``. Sources: OCI ``image-index.md``; "Version compatibility
 ``kraft`` for the names of machine monitors and ``CONFIG_`` features.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sized
 from typing import Final
 
 from imagefit.errors import InvalidDocumentError
@@ -27,6 +27,8 @@ _WINDOWS: Final = "windows"
 # Unikraft: the operating system of an image is the monitor that runs it.
 _MONITORS: Final = frozenset({"qemu", "fc", "kvm", "xen"})
 _KERNEL_OPTION: Final = "CONFIG_"
+# A unikernel states its whole configuration.
+_MAX_OS_FEATURES: Final = 4096
 
 
 def checks_of_platform(platform: Platform) -> tuple[Check, ...]:
@@ -35,6 +37,12 @@ def checks_of_platform(platform: Platform) -> tuple[Check, ...]:
     question = RunsOn(platform.os.lower(), architecture, variant)
     first = Check("platform", str(platform), question, depth=depth(architecture, variant))
     return (first, *_build(platform), *_os_features(platform))
+
+
+def check_os_features(names: Sized) -> None:
+    """Raise ``InvalidDocumentError`` for more features of the operating system than there are."""
+    if len(names) > _MAX_OS_FEATURES:
+        raise InvalidDocumentError(f"{len(names)} features, more than {_MAX_OS_FEATURES}")
 
 
 def claims_of_platform(platform: Platform) -> Mapping[str, str]:
@@ -67,6 +75,7 @@ def parse(tree: Tree) -> Document:
     os_features: tuple[str, ...] = ()
     with faults.at(_OS_FEATURES):
         os_features = words_of(keys.get(_OS_FEATURES))
+        check_os_features(os_features)
     features: tuple[Check, ...] = ()
     with faults.at("features"):
         features = checks_of_features(keys.get("features"))

@@ -5,7 +5,6 @@ A file with a fault is left out whole, and named. The files add up in the order 
 found. Leaves to images what the free facts mean.
 """
 
-import math
 import tomllib
 from collections.abc import Iterator, Mapping
 from typing import Final
@@ -18,6 +17,7 @@ FEATURE: Final = "operator.fact"
 _DIRECTORY: Final = "/etc/imagefit/facts.d"
 _SUFFIX: Final = ".toml"
 _FILE_MAX_BYTES: Final = 64 * 1024
+_ALL_MAX_BYTES: Final = 512 * 1024
 _FILES_MAX: Final = 256
 _DEPTH_MAX: Final = 32
 # tomllib's time for one dotted name grows with more than the square of its length: half a minute at the file's limit.
@@ -37,22 +37,20 @@ class FactsDDetector:
     def detect(self, host: HostView) -> Partial:
         """Read all files in the order of their names. Raises ``CannotLookError``."""
         names = [name for name in host.list_dir(_DIRECTORY) if name.endswith(_SUFFIX) and not name.startswith(".")]
-        found = Partial(Facts(), ())
+        facts, warnings, left_bytes = Facts(), list[str](), _ALL_MAX_BYTES
         for name in names[:_FILES_MAX]:
-            found = _with_file(found, host, f"{_DIRECTORY}/{name}")
+            path = f"{_DIRECTORY}/{name}"
+            try:
+                content = host.read_trusted(path, min(_FILE_MAX_BYTES, left_bytes))
+                facts = facts.merged(parse_facts(content))
+                left_bytes -= len(content)
+            except CannotLookError as error:
+                warnings.append(str(error))
+            except ValueError as error:
+                warnings.append(f"{path}: {error}")
         if len(names) > _FILES_MAX:
-            warning = f"{_DIRECTORY}: of {len(names)} files only the first {_FILES_MAX} are read"
-            return Partial(found.facts, (*found.warnings, warning))
-        return found
-
-
-def _with_file(found: Partial, host: HostView, path: str) -> Partial:
-    try:
-        return Partial(found.facts.merged(parse_facts(host.read_trusted(path, _FILE_MAX_BYTES))), found.warnings)
-    except CannotLookError as error:
-        return Partial(found.facts, (*found.warnings, str(error)))
-    except ValueError as error:
-        return Partial(found.facts, (*found.warnings, f"{path}: {error}"))
+            warnings.append(f"{_DIRECTORY}: of {len(names)} files only the first {_FILES_MAX} are read")
+        return Partial(facts, tuple(warnings))
 
 
 def parse_facts(content: bytes) -> Facts:
@@ -71,7 +69,7 @@ def parse_facts(content: bytes) -> Facts:
     if any(len(line) > _LINE_MAX_BYTES for line in content.split(b"\n")):
         raise ValueError(f"a line is longer than {_LINE_MAX_BYTES} bytes")
     try:
-        tables = tomllib.loads(content.decode())
+        tables = tomllib.loads(content.decode(), parse_float=_float)
     except RecursionError as error:
         raise ValueError("nested too deeply") from error
     for table in tables:
@@ -84,6 +82,11 @@ def parse_facts(content: bytes) -> Facts:
         attributes={**attributes, FEATURE: {**attributes.get(FEATURE, {}), **free}} if free else attributes,
         instances=_instances(tables.get("instances", {})),
     )
+
+
+def _float(text: str) -> str | float:
+    """Return a number as it was written, since 4.10 is not 4.1; infinity and what is no number are none."""
+    return float(text) if text.lstrip("+-") in {"inf", "nan"} else text
 
 
 def _free(table: object) -> Attributes:
@@ -144,8 +147,6 @@ def _text(path: _Path, value: object) -> str:
         case str():
             return value
         case int():
-            return str(value)
-        case float() if math.isfinite(value):
             return str(value)
         case _:
             raise ValueError(f"{_shown(path)} is no text, number or boolean")

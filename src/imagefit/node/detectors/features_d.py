@@ -78,7 +78,9 @@ class _Directives:
 
 def _add(read: _Read, host: HostView, path: str, now: datetime) -> None:
     try:
-        features, labels, faults = parse_feature_file(host.read_text(path, _FILE_MAX_BYTES), now)
+        features, labels, faults = parse_feature_file(
+            host.read_trusted(path, _FILE_MAX_BYTES).decode("utf-8", "replace"), now
+        )
     except CannotLookError as error:
         read.warnings.append(str(error))
         return

@@ -25,7 +25,7 @@ _SHIPPED: Final = (
 )
 _FILE_MAX_BYTES: Final = 4 * 1024 * 1024
 _GZIP_WINDOW: Final = 16 + zlib.MAX_WBITS
-_OPTION: Final = re.compile(r"^CONFIG_([A-Za-z0-9_]+)=(.*?)[ \t\r]*$", re.MULTILINE)
+_OPTION: Final = re.compile(r"^CONFIG_([A-Za-z0-9_]+)=(.*)$", re.MULTILINE)
 
 
 class KernelConfigDetector:
@@ -71,7 +71,7 @@ def expand(content: bytes, limit_bytes: int) -> bytes:
 
 def parse_config(text: str) -> Attributes:
     """Read the lines ``CONFIG_X=value``; comments, among them ``# CONFIG_X is not set``, are no options."""
-    return {name: _unquoted(value) for name, value in _OPTION.findall(text)}
+    return {name: _unquoted(value.rstrip(" \t\r")) for name, value in _OPTION.findall(text)}
 
 
 def _unquoted(value: str) -> str:
