@@ -38,7 +38,7 @@ _TAIL = """\
 ## Stating facts
 
 `/etc/imagefit/facts.d/*.toml` are read in the order of their names; of a value that is stated twice the later one
-stands, and all stand over what was detected.
+stands, and all stand over what was detected. Numbers stay as they are written: `4.10` is not `4.1`.
 
 ```toml
 [facts]                                  # free facts: a label of the same name asks for them
@@ -57,7 +57,8 @@ vendor = "10ee"
 
 A file with a fault is left out whole. So is one that is larger than 64 KiB, that does not belong to root, or that its
 group or others can write: it steers what root pulls. `imagefit node` names each file that is left out, and the daemon
-logs it. At most 256 files are read. A feature that a file names counts as looked for, in full.
+logs it. At most 256 files are read. Of a feature that no
+detector knows, a file states all there is; of one that a detector could not look at, only what it names.
 
 ## NFD's feature files
 

@@ -98,7 +98,8 @@ def test_merged_facts_are_both_together_and_of_one_element_the_other_wins() -> N
     assert one.merged(Facts()) == one
 
 
-def test_what_one_source_could_not_look_at_another_may_cover() -> None:
+def test_what_is_stated_of_a_feature_that_nothing_could_look_at_does_not_cover_it() -> None:
     blind = Facts(unseen=frozenset({"a", "b"}))
-    assert blind.merged(facts({"a": []})).unseen == {"b"}
-    assert facts({"a": []}).merged(blind).unseen == {"b"}
+    for together in (blind.merged(facts({"a": ["X"]})), facts({"a": ["X"]}).merged(blind)):
+        assert (together.has("a"), together.covers("a"), together.has("b")) == (True, False, False)
+        assert together.unseen == {"a", "b"}

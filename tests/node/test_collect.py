@@ -1,10 +1,12 @@
 """All detectors together: one that breaks costs only itself."""
 
+import json
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
+from imagefit.library import evaluate
 from imagefit.model.facts import Facts
 from imagefit.node.collect import collect, platform_of
 from imagefit.node.contract import CannotLookError, HostView, Partial
@@ -149,3 +151,28 @@ def test_where_flags_tell_no_level_the_cpus_name_does(
     (tmp_path / "proc/cpuinfo").write_text(cpuinfo)
     node = collect(HostView(tmp_path, machine=machine), ()).node
     assert (node.architecture, node.variant) == platform
+
+
+_BLIND = _Fixed("blind", ("kernel.config",), CannotLookError("no configuration"))
+_STATING = _Fixed("facts-d", ("operator.fact",), Facts(attributes={"kernel.config": {"PREEMPT": "y"}}))
+_LOOKING = _Fixed("plug-in", ("kernel.config",), Facts(attributes={"kernel.config": {"NUMA": "y"}}))
+
+
+@pytest.mark.parametrize(
+    ("detectors", "label", "expected"),
+    [
+        pytest.param((_BLIND, _STATING), "PREEMPT", "yes", id="what is stated holds"),
+        pytest.param((_BLIND, _STATING), "OVERLAY_FS", "unknown", id="what is not stated stays unknown"),
+        pytest.param((_BLIND, _LOOKING), "OVERLAY_FS", "no", id="another detector that looked"),
+        pytest.param((_LOOKING, _STATING), "OVERLAY_FS", "no", id="stated beside what was looked at"),
+    ],
+)
+def test_what_the_operator_states_makes_nothing_else_known(
+    detectors: tuple[_Fixed, ...], label: str, expected: str, tmp_path: Path
+) -> None:
+    node = collect(HostView(tmp_path, machine="x86_64"), detectors).node
+    assert evaluate(b'[{"oci.kernel.configurations": "%s"}]' % label.encode(), node).truth == expected
+
+    term = {"feature": "kernel.config", "matchExpressions": {label: {"op": "Exists"}}}
+    rule = json.dumps({"compatibilities": [{"rules": [{"name": "r", "matchFeatures": [term]}]}]})
+    assert evaluate(rule.encode(), node).truth == expected

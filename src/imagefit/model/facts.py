@@ -5,7 +5,7 @@ image asks. The model is that of NFD's ``NodeFeature`` object (``spec.features``
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Final, Literal
 
 Attributes = Mapping[str, str]
@@ -54,13 +54,14 @@ ANYWHERE: Final = "any source"
 class Facts:
     """Everything a node's detectors found out.
 
-    A feature that is a key here is *covered*: a detector looked, so what is absent below it is known to be absent.
+    A feature that is a key here is *covered*, unless it is ``unseen``: a detector looked, so what is absent below it is
+    known to be absent.
 
     Attributes:
         flags: feature → names that are set, such as ``cpu.cpuid`` → {``AVX2``}.
         attributes: feature → element → value, such as ``kernel.version`` → {``full``: ``6.1.0``}.
         instances: feature → one attribute map per instance, such as ``pci.device`` → ({``vendor``: ``10de``},).
-        unseen: features that a detector is there for but could not look at.
+        unseen: features that a detector is there for but could not look at; what is stated of them holds all the same.
     """
 
     flags: Mapping[str, frozenset[str]] = field(default_factory=dict)
@@ -69,7 +70,11 @@ class Facts:
     unseen: frozenset[str] = frozenset()
 
     def covers(self, feature: str) -> bool:
-        """Tell whether a detector looked for ``feature``."""
+        """Tell whether a detector looked for ``feature``, so that absence is knowledge."""
+        return feature not in self.unseen and self.has(feature)
+
+    def has(self, feature: str) -> bool:
+        """Tell whether anything is stated of ``feature``, if only that there is nothing."""
         return feature in self.flags or feature in self.attributes or feature in self.instances
 
     def merged(self, other: "Facts") -> "Facts":
@@ -77,9 +82,12 @@ class Facts:
         flags = {name: self.flags.get(name, frozenset()) | found for name, found in other.flags.items()}
         attributes = {name: {**self.attributes.get(name, {}), **found} for name, found in other.attributes.items()}
         instances = {name: self.instances.get(name, ()) + found for name, found in other.instances.items()}
-        unseen = self.unseen | other.unseen
-        together = Facts({**self.flags, **flags}, {**self.attributes, **attributes}, {**self.instances, **instances})
-        return replace(together, unseen=frozenset(name for name in unseen if not together.covers(name)))
+        return Facts(
+            {**self.flags, **flags},
+            {**self.attributes, **attributes},
+            {**self.instances, **instances},
+            self.unseen | other.unseen,
+        )
 
 
 @dataclass(frozen=True, slots=True)

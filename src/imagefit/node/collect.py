@@ -73,7 +73,9 @@ def collect(host: HostView, detectors: Iterable[Detector] = DETECTORS, runner: R
     reports: list[DetectorReport] = []
     for detector in detectors:
         found, report = _run(detector, host, runner)
-        facts = facts.merged(replace(found, unseen=found.unseen | frozenset(report.uncovered)))
+        looked = frozenset(detector.features) - frozenset(report.uncovered)
+        merged = facts.merged(found)
+        facts = replace(merged, unseen=(merged.unseen | frozenset(report.uncovered)) - looked)
         reports.append(report)
     runner.rest()
     architecture, variant = platform_of(host.machine, facts, _shown_cpu(host))

@@ -29,7 +29,7 @@ def matches(term: MatchesTerm, facts: Facts) -> Answer:
     feature = term.feature
     if feature == RULE_MATCHED:
         return Truth.YES, "earlier rules of the document settle it"
-    if not facts.covers(feature):
+    if not facts.covers(feature) and not _is_stated(term, facts):
         if feature in NFD_FEATURES or feature in facts.unseen:
             return Truth.UNKNOWN, f"{feature} is not known"
         return Truth.NO, f"no detector knows {feature}"
@@ -45,6 +45,12 @@ def _parts(term: MatchesTerm, facts: Facts) -> Iterator[Answer]:
         yield _elements(term.elements, term.feature, facts)
     if term.name is not None:
         yield _name(term.name, term.feature, facts)
+
+
+def _is_stated(term: MatchesTerm, facts: Facts) -> bool:
+    """Tell whether all elements that are asked for are stated of a feature that nothing could look at."""
+    stated = facts.flags.get(term.feature, frozenset()) | facts.attributes.get(term.feature, {}).keys()
+    return bool(term.elements) and term.name is None and all(name in stated for name, _ in term.elements or ())
 
 
 def _elements(expressions: Elements, feature: str, facts: Facts) -> Answer:
