@@ -7,9 +7,10 @@ Fail-open lives here, once: whatever goes wrong, the outcome is what the operato
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Coroutine
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 from imagefit import telemetry
 from imagefit.cri.wire import PullRequest
@@ -26,6 +27,9 @@ from imagefit.registry.client import Kind, Resolved
 from imagefit.selection.explain import platform_of, refusal, why_chosen
 from imagefit.selection.session import Selection
 
+_T = TypeVar("_T")
+
+_THREADS = 2
 _FETCHES_AT_ONCE = 8
 _SHARE_OF_CALLERS_TIME = 0.25
 # Of what is left of the budget: one piece that does not come must leave time to decide without it.
@@ -76,6 +80,7 @@ class Service:
         self._node = node
         self._policy = policy
         self._budget_seconds = budget_seconds
+        self._threads = ThreadPoolExecutor(_THREADS, "judging")
 
     async def choose(self, request: PullRequest, remaining_seconds: float | None = None) -> Outcome:
         """Decide what becomes of one PullImage request. Never raises, short of being cancelled.
@@ -138,7 +143,7 @@ class Service:
                     return None
                 fetch_until = loop.time() + (end - loop.time()) * _SHARE_OF_METADATA
                 fetch = partial(self._fetch, reference, auth, fetch_until, _Fetches())
-                return await self._decided(index, fetch, complete=complete)
+                return await self._decided(index, fetch, partial(_check_time, loop, end), complete=complete)
         except TimeoutError as error:
             raise BudgetSpentError(f"no decision within {budget_seconds:.3g} s") from error
 
@@ -148,17 +153,24 @@ class Service:
             return None
         descriptor = Descriptor(resolved.digest, resolved.media_type, resolved.size_bytes)
         content = await self._registry.fetch(reference, descriptor, auth, kind="manifests")
-        return await asyncio.to_thread(parse_index, content, resolved.digest)
+        return await self._in_thread(parse_index, content, resolved.digest)
 
-    async def _decided(self, index: ImageIndex, fetch: Fetch, *, complete: bool) -> Decision:
-        # In a thread: a hostile index takes seconds to judge, in which every other call of the node must be served.
-        selection = await asyncio.to_thread(Selection, index, await self._node(), self._policy, complete=complete)
-        while wanted := await asyncio.to_thread(selection.wanted):
+    async def _decided(self, index: ImageIndex, fetch: Fetch, pulse: Callable[[], None], *, complete: bool) -> Decision:
+        start = partial(Selection, complete=complete, pulse=pulse)
+        selection = await self._in_thread(start, index, await self._node(), self._policy)
+        while wanted := await self._in_thread(selection.wanted):
             async with asyncio.TaskGroup() as group:
                 fetches = {locator: group.create_task(fetch(locator)) for locator in wanted}
             for locator, fetched in fetches.items():
                 selection.supply(locator, fetched.result())
-        return await asyncio.to_thread(selection.decide)
+        return await self._in_thread(selection.decide)
+
+    async def _in_thread(self, work: Callable[..., _T], *arguments: object) -> _T:
+        """Work in a thread: a hostile index takes seconds, in which every other call of the node must be served.
+
+        The threads are few and of their own, so that such work waits for its like and for nothing else.
+        """
+        return await asyncio.get_running_loop().run_in_executor(self._threads, work, *arguments)
 
     async def _fetch(
         self, reference: ImageReference, auth: AuthConfig | None, until: float, fetches: _Fetches, locator: Locator
@@ -196,6 +208,12 @@ class Service:
         if self._policy.on_error is OnError.FAIL and self._policy.mode is Mode.ENFORCE:
             return Refuse(f"imagefit: no decision on {reference}: {error}"[:1000], transient=True)
         return PassThrough(reference, error.code)
+
+
+def _check_time(loop: asyncio.AbstractEventLoop, end: float) -> None:
+    """End work that nobody waits for any more; called in its thread. Raises ``BudgetSpentError``."""
+    if loop.time() > end:
+        raise BudgetSpentError("the time for a decision is over")
 
 
 def _log(reference: ImageReference, outcome: Outcome, decision: Decision | None, seconds: float) -> None:

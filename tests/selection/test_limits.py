@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from builders import entry, index, node
+from imagefit.errors import BudgetSpentError
 from imagefit.formats.carriers import carried_by
 from imagefit.model.policy import Policy
 from imagefit.model.truth import Truth
@@ -89,3 +90,18 @@ def _two_ways(config: bytes) -> tuple[Selection, Any]:
     made = index(raw, entry("b", compatibilities=embedded))
     (locator,) = carried_by(made.entries[0].platform)
     return Selection(made, node(), Policy()), locator
+
+
+def test_work_ends_when_its_caller_no_longer_waits() -> None:
+    calls = 0
+
+    def pulse() -> None:
+        nonlocal calls
+        calls += 1
+        if calls > 5:
+            raise BudgetSpentError("over")
+
+    entries = [entry(str(number), compatibilities=_sets(number, 1)) for number in range(3)]
+    selection = Selection(index(*entries), node(), Policy(), pulse=pulse)
+    with pytest.raises(BudgetSpentError, match="over"):
+        selection.decide()

@@ -4,6 +4,7 @@ Knows the order of the steps and how much is judged. Leaves which metadata belon
 fetching to the caller: ``wanted`` returns a value, ``supply`` takes bytes.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 from imagefit.formats.carriers import is_artifact
@@ -45,7 +46,15 @@ class _Entry:
 class Selection:
     """One decision in the making. Not for use by several threads at the same time."""
 
-    def __init__(self, index: ImageIndex, node: Node, policy: Policy, *, complete: bool = False) -> None:
+    def __init__(
+        self,
+        index: ImageIndex,
+        node: Node,
+        policy: Policy,
+        *,
+        complete: bool = False,
+        pulse: Callable[[], None] = lambda: None,
+    ) -> None:
         """Start with what the index itself says.
 
         Args:
@@ -53,11 +62,13 @@ class Selection:
             node: what to choose for.
             policy: how to choose.
             complete: want the metadata of every entry that may fit, not only what can still change the choice.
+            pulse: called again and again during the work, which ends with whatever this raises.
         """
         self._index = index
         self._node = node
         self._policy = policy
         self._complete = complete
+        self._pulse = pulse
         self._gathering = Gathering(index, referrers=policy.trust_referrers)
         self._documents: dict[Carried, Document] = {}
         self._judged: dict[int, DocumentVerdict] = {}
@@ -105,6 +116,7 @@ class Selection:
         )
 
     def _start(self, position: int, descriptor: Descriptor) -> _Entry:
+        self._pulse()
         profile = profile_of(descriptor)
         self._checks += max(0, len(profile.checks) - 1)
         if self._checks > MAX_CHECKS:
@@ -127,6 +139,7 @@ class Selection:
 
     def _verdict(self, entry: _Entry) -> Verdict:
         verdict = entry.excluded or entry.settled
+        self._pulse()
         if verdict is None:
             pieces = self._gathering.pieces(entry.position)
             documents = tuple(self._document(piece, entry.skipped) for piece in pieces)
@@ -140,6 +153,7 @@ class Selection:
             return judge_document(document, node)
         known = self._judged.get(id(document))
         if known is None:
+            self._pulse()
             self._checks += sum(count_checks(alternative.needs) for alternative in document.alternatives)
             if self._checks > MAX_CHECKS:
                 document = Document(document.dialect, problems=(_TOO_MANY_CHECKS,))
@@ -159,6 +173,7 @@ class Selection:
                 return self._documents[piece]
 
     def _read(self, piece: Fragment | Profiles, skipped: Problem) -> Document:
+        self._pulse()
         if isinstance(piece, Fragment):
             return read(piece)
         return _one_of([self._document(one, skipped) for one in piece.pieces])
