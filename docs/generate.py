@@ -65,7 +65,8 @@ detector knows, a file states all there is; of one that a detector could not loo
 `/etc/kubernetes/node-feature-discovery/features.d/` is read as NFD's `local` source reads it: lines `name=value` or
 `name` (`true`), comments, `# +expiry-time=2030-07-28T11:22:33Z` (until the next such line), `# +no-feature` and
 `# +no-label` (for the next line). Hidden files are skipped; at most 256 files of at most 64 KiB are read. A bad line
-is left out and named; NFD takes a line with a value and no name as a feature with an empty name.
+is left out and named, and so is a whole file that does not belong to root or that its group or others can write; NFD
+looks at neither, and takes a line with a value and no name as a feature with an empty name.
 
 ## Plug-ins
 

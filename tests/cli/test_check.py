@@ -142,6 +142,18 @@ def test_of_several_files_each_is_validated(imagefit: Imagefit, tmp_path: Path) 
     assert imagefit("validate", str(good), str(bad)).code == 1
 
 
+def test_standard_input_is_read_once(imagefit: Imagefit, profile: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert imagefit("validate", "-", "-").code == 2
+    monkeypatch.setattr("sys.stdin", None)
+    ended = imagefit("check", "-", "--node", str(profile))
+    assert (ended.code, ended.err) == (2, "imagefit: there is no standard input\n")
+
+
+def test_a_file_that_is_not_there_is_named_once(imagefit: Imagefit, tmp_path: Path) -> None:
+    path = str(tmp_path / "missing")
+    assert imagefit("validate", path).err.count(path) == 1
+
+
 def test_of_very_many_faults_the_first_hundred_are_shown(imagefit: Imagefit, document: Any) -> None:
     lines = imagefit("validate", document([7] * 250)).err.splitlines()
     assert (len(lines), lines[-1].partition(": ")[2]) == (101, "and 150 more faults")

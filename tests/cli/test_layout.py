@@ -89,6 +89,34 @@ def test_of_several_indexes_one_has_to_be_named(imagefit: Imagefit, tmp_path: Pa
     assert chosen(imagefit, profile, f"{layout}:2.0") == 0
 
 
+def test_a_fallback_tag_is_no_index_to_choose_but_lists_referrers(
+    imagefit: Imagefit, tmp_path: Path, profile: str
+) -> None:
+    artifact = referring(digest("a"))
+    tag = digest("a").replace(":", "-")
+    layout = write_layout(tmp_path / "l", {"1.0": INDEX, tag: index_bytes(descriptor(artifact, MANIFEST_MEDIA_TYPE))})
+    (layout / "blobs/sha256" / digest(artifact).removeprefix("sha256:")).write_bytes(artifact)
+    assert chosen(imagefit, profile, str(layout)) == 0
+    assert chosen(imagefit, profile, str(layout), "--referrers") == 1
+
+
+def test_a_folder_may_have_a_colon_in_its_name(imagefit: Imagefit, tmp_path: Path, profile: str) -> None:
+    layout = write_layout(tmp_path / "a:b", {"1.0": INDEX})
+    assert chosen(imagefit, profile, str(layout)) == chosen(imagefit, profile, f"{layout}:1.0") == 0
+
+
+def test_a_single_image_leaves_nothing_to_choose(imagefit: Imagefit, tmp_path: Path, profile: str) -> None:
+    layout = write_layout(tmp_path / "l", {})
+    single = descriptor(b"{}", MANIFEST_MEDIA_TYPE, annotations={"org.opencontainers.image.ref.name": "1.0"})
+    (layout / "index.json").write_bytes(index_bytes(single))
+    ended = imagefit("explain", f"{layout}:1.0", "--node", profile)
+    assert (ended.code, ended.out.partition(": ")[2]) == (
+        0,
+        "it is a single manifest, not an index: there is nothing to choose\n",
+    )
+    assert imagefit("explain", str(layout), "--node", profile).code == 2
+
+
 def test_a_layout_whose_top_lists_the_builds_is_an_index_itself(
     imagefit: Imagefit, tmp_path: Path, profile: str
 ) -> None:

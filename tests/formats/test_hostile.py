@@ -130,6 +130,45 @@ _CASES: Final[dict[str, tuple[Callable[[], bytes], str]]] = {
         lambda: _SETS + json.dumps({f"k{n}": 1 for n in range(9000)} | {"rules": []}).encode() + b"]}",
         "an unknown key",
     ),
+    "a long text that aliases write out": (
+        lambda: (
+            b'a: &a "'
+            + b"x" * 3_000_000
+            + b'"\ncompatibilities:\n- rules:\n  - matchFeatures:\n    - feature: cpu.cpuid\n      matchExpressions:\n'
+            + b"        AVX: {op: In, value: ["
+            + b"*a," * 2000
+            + b"x]}\n"
+        ),
+        "100000 values",
+    ),
+    "a long key": (
+        lambda: json.dumps({"compatibilities": {"x" * 1_000_000: {f"k{n}": [] for n in range(2000)}}}).encode(),
+        "a key of 1000000 characters",
+    ),
+    "a long domain": (
+        lambda: json.dumps(
+            {
+                "spec": {
+                    "compatibilities": [
+                        {"id": "a", "domain": "x" * 1_000_000, "attributes": {f"k{n}": "1" for n in range(2000)}}
+                    ]
+                }
+            }
+        ).encode(),
+        "more than 1024 characters",
+    ),
+    "a range of many parts": (
+        lambda: json.dumps([{f"a{n}": "||".join([">1"] * 4090) for n in range(250)}]).encode(),
+        "128 parts",
+    ),
+    "devices": (
+        lambda: json.dumps([{"oci.pci.devices": ",".join(f"{n:04x}.2336" for n in range(1000))}] * 5).encode(),
+        "10000 checks",
+    ),
+    "features of an operating system": (
+        lambda: json.dumps({"os": "linux", "architecture": "a", "os.features": ["x"] * 390_000}).encode(),
+        "390000 features",
+    ),
     "references that double": (lambda: _referring(500, "Exists", 2), "10000 checks"),
     "references that lead far": (lambda: _referring(900, "DoesNotExist", 1), "too many sets"),
 }

@@ -277,3 +277,34 @@ def test_quotes_around_the_value_of_an_option_do_not_count() -> None:
 def test_an_empty_name_of_a_feature_is_refused() -> None:
     with pytest.raises(InvalidDocumentError):
         checks_of_flags("platform.features", ["avx2", " "])
+
+
+@pytest.mark.parametrize(
+    ("label", "value", "expected"),
+    [
+        pytest.param("oci.cpu.vendor", "GenuineIntel,", Truth.YES, id="vendor"),
+        pytest.param("oci.cpu.microarchitecture", "icelake,", Truth.YES, id="target"),
+        pytest.param("oci.cpu.microarchitecture", "IceLake", Truth.YES, id="target in another case"),
+        pytest.param("oci.kernel.modules.nvidia", "true,", Truth.YES, id="module"),
+        pytest.param("oci.kernel.modules.nvidia", "false,", Truth.NO, id="module that must not be there"),
+    ],
+)
+def test_a_trailing_comma_is_noise(label: str, value: str, expected: Truth) -> None:
+    assert _truth(label, value, _NODE) is expected
+
+
+@pytest.mark.parametrize(
+    ("target", "expected"),
+    [
+        pytest.param("zen4", Truth.NO, id="one that archspec knows"),
+        pytest.param("zen99", Truth.UNKNOWN, id="one that it does not know yet"),
+    ],
+)
+def test_a_target_that_nobody_knows_yet_is_unknown(target: str, expected: Truth) -> None:
+    assert _truth("oci.cpu.microarchitecture", target, _NODE) is expected
+
+
+def test_of_a_declared_fact_the_operators_word_counts() -> None:
+    both = facts(attributes={"operator.fact": {"site": "5"}, "local.feature": {"site": "4"}})
+    assert _truth("site", "5", both) is Truth.YES
+    assert _truth("site", "4", both) is Truth.NO

@@ -98,6 +98,13 @@ def test_the_checks_of_the_deciding_set_count() -> None:
     assert (ranking[0].merits[Criterion.CPU], ranking[0].merits[Criterion.SPECIFICITY]) == (4, 2)
 
 
+def test_the_merits_of_a_set_are_those_that_judging_found_and_are_not_counted_again_for_every_entry() -> None:
+    judged = AlternativeVerdict(Alternative(()), Truth.YES, (), depth=4, holding=9)
+    document = DocumentVerdict(Document("d", (judged.alternative,)), Truth.YES, (judged,), 0)
+    (ranked,) = rank([(Descriptor(digest=digest("x")), Verdict(Truth.YES, (), (document,), ()))], ())
+    assert (ranked.merits[Criterion.CPU], ranked.merits[Criterion.SPECIFICITY]) == (4, 9)
+
+
 def test_a_document_without_sets_has_no_score() -> None:
     empty = DocumentVerdict(Document("d"), Truth.YES, (), None)
     verdict = Verdict(Truth.YES, (), (empty,), ())

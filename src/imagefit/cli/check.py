@@ -10,7 +10,7 @@ from typing import Any, Final
 from rich.padding import Padding
 from rich.text import Text
 
-from imagefit.cli.files import read_file
+from imagefit.cli.files import STANDARD_INPUT, read_file
 from imagefit.cli.node import read_node
 from imagefit.cli.terminal import EXIT, STYLES, Terminal, plain
 from imagefit.config import load_config
@@ -62,6 +62,8 @@ def validate(paths: Sequence[str], *, as_json: bool) -> int:
     Returns:
         0 where there is none, 1 where there are some, 2 where a file cannot be read.
     """
+    if paths.count(STANDARD_INPUT) > 1:
+        raise InvalidDocumentError("standard input can be read only once")
     results = [_validated(path) for path in paths]
     if as_json:
         print(json.dumps([_result_as_data(*result) for result in results], indent=2))
@@ -106,7 +108,7 @@ def _validated(path: str) -> tuple[str, Document, int]:
     try:
         document = _parse(read_file(path, InvalidDocumentError))
     except InvalidDocumentError as error:
-        return path, Document("", problems=(Problem(error.message),)), _EXIT_ERROR
+        return path, Document("", problems=(Problem(error.message.removeprefix(path).lstrip(" :")),)), _EXIT_ERROR
     return path, document, 1 if document.problems else 0
 
 

@@ -51,10 +51,11 @@ def explain(
     config = load_config(config_path)
     policy = replace(config.effective_policy, trust_referrers=referrers)
     node = read_node(config, node_path)
-    folder, _, name = image.partition(":")
-    if is_layout(Path(folder)):
+    folder, name = (image, "") if is_layout(Path(image)) else image.rpartition(":")[::2]
+    if folder and is_layout(Path(folder)):
         layout = Layout(Path(folder))
-        decision: Decision | None = choose(layout.index(name), node, policy=policy, fetch=layout.fetch)
+        index = layout.index(name)
+        decision = None if index is None else choose(index, node, policy=policy, fetch=layout.fetch)
     elif _is_file(image):
         decision = choose(_read_index(image), node, policy=policy)
     else:

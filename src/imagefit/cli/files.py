@@ -21,6 +21,8 @@ def read_file(path: str | Path, error: type[ImagefitError]) -> bytes:
     """
     try:
         if str(path) == STANDARD_INPUT:
+            if sys.stdin is None:
+                raise error("there is no standard input")
             content = sys.stdin.buffer.read(MAX_DOCUMENT_BYTES + 1)
         else:
             with Path(path).open("rb") as file:

@@ -5,7 +5,9 @@ who asked. Source: the OCI image specification (``image-layout.md``) and, for re
 specification (section "Listing Referrers").
 """
 
+import re
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
@@ -27,12 +29,17 @@ from imagefit.model.oci import (
 
 _MARK: Final = "oci-layout"
 _NAME: Final = "org.opencontainers.image.ref.name"
+# The tag under which a registry without the referrers API lists what refers to a digest.
+_FALLBACK_TAG: Final = re.compile(r"sha(?:256|384|512)-[0-9a-f]{64,128}")
 _OCI_INDEX: Final = "application/vnd.oci.image.index.v1+json"
 
 
 def is_layout(path: Path) -> bool:
     """Tell whether a folder is an image layout."""
-    return (path / _MARK).is_file()
+    try:
+        return (path / _MARK).is_file()
+    except (OSError, ValueError):  # longer than any file name, or with a null character
+        return False
 
 
 class Layout:
@@ -43,55 +50,82 @@ class Layout:
         self._root = root
         content = read_file(root / "index.json", InvalidIndexError)
         self._top = parse_index(content, digest_of(content))
+        self._named = {
+            name: entry
+            for entry in self._top.entries
+            if (name := (entry.annotations or {}).get(_NAME, "")) and not _FALLBACK_TAG.fullmatch(name)
+        }
+        self._by_subject: dict[str, list[dict[str, object]]] | None = None
 
-    def index(self, name: str) -> ImageIndex:
+    def index(self, name: str) -> ImageIndex | None:
         """Return the image index of a name, or without one the only index that there is.
 
+        Returns:
+            None where the name stands for a single image.
+
         Raises:
-            InvalidIndexError: there is none of that name, or without a name not exactly one.
+            InvalidIndexError: there is nothing of that name, or without a name not exactly one index.
         """
-        indexes = {
-            (entry.annotations or {}).get(_NAME, entry.digest): entry
-            for entry in self._top.entries
-            if entry.media_type in INDEX_MEDIA_TYPES
-        }
-        if not indexes and not name:
-            return self._top
-        chosen = indexes.get(name) if name else next(iter(indexes.values())) if len(indexes) == 1 else None
+        if name:
+            chosen = self._named.get(name)
+        else:
+            indexes = [entry for entry in self._top.entries if self._is_index(entry)]
+            if not indexes and not self._named:
+                return self._top
+            chosen = indexes[0] if len(indexes) == 1 else None
         if chosen is None:
-            advice = f"name one of them: {', '.join(f'{self._root}:{known}' for known in sorted(indexes))}"
-            raise InvalidIndexError(f"{self._root} has {len(indexes)} indexes, none called {name!r}", advice=advice)
+            names = ", ".join(f"{self._root}:{known}" for known in sorted(self._named)) or "nothing in it has a name"
+            wanted = f"nothing called {name!r}" if name else "not one index only"
+            raise InvalidIndexError(f"{self._root} has {wanted}", advice=f"there are: {names}")
+        if chosen.media_type not in INDEX_MEDIA_TYPES:
+            return None
         content = self._blob(chosen.digest)
         check_content(content, chosen)
         return parse_index(content, chosen.digest)
 
     def fetch(self, locator: Locator) -> bytes:
         """Return the bytes of a locator; of referrers an index made from the layout. Raises ``ImagefitError``."""
-        return self._referrers(locator.digest) if locator.kind == "referrers" else self._blob(locator.digest)
+        if locator.kind != "referrers":
+            return self._blob(locator.digest)
+        if self._by_subject is None:
+            self._by_subject = self._referrers()
+        found = self._by_subject.get(locator.digest, [])
+        return msgspec.json.encode({"schemaVersion": 2, "mediaType": _OCI_INDEX, "manifests": found})
+
+    def _is_index(self, entry: Descriptor) -> bool:
+        name = (entry.annotations or {}).get(_NAME, "")
+        return entry.media_type in INDEX_MEDIA_TYPES and not _FALLBACK_TAG.fullmatch(name)
 
     def _blob(self, digest: str) -> bytes:
         algorithm, _, encoded = digest.partition(":")
         return read_file(self._root / "blobs" / algorithm / encoded, InvalidIndexError)
 
-    def _referrers(self, subject: str) -> bytes:
-        return msgspec.json.encode(
-            {"schemaVersion": 2, "mediaType": _OCI_INDEX, "manifests": list(self._referring(subject))}
-        )
+    def _referrers(self) -> dict[str, list[dict[str, object]]]:
+        """Return what refers to what: manifests of the layout, and those that a fallback tag lists."""
+        by_subject: dict[str, list[dict[str, object]]] = {}
+        for entry in (*self._top.entries, *self._listed_by_fallback_tags()):
+            if entry.media_type in MANIFEST_MEDIA_TYPES and (reference := self._reference(entry)):
+                subject, referrer = reference
+                known = by_subject.setdefault(subject, [])
+                if referrer not in known:
+                    known.append(referrer)
+        return by_subject
 
-    def _referring(self, subject: str) -> Iterator[dict[str, object]]:
+    def _listed_by_fallback_tags(self) -> Iterator[Descriptor]:
         for entry in self._top.entries:
-            if entry.media_type in MANIFEST_MEDIA_TYPES and (found := self._reference(entry, subject)):
-                yield found
+            if _FALLBACK_TAG.fullmatch((entry.annotations or {}).get(_NAME, "")):
+                with suppress(ImagefitError):
+                    yield from parse_index(self._blob(entry.digest), entry.digest).entries
 
-    def _reference(self, entry: Descriptor, subject: str) -> dict[str, object] | None:
-        """Return an entry as a referrer of ``subject``; None for any other, and for what cannot be read."""
+    def _reference(self, entry: Descriptor) -> tuple[str, dict[str, object]] | None:
+        """Return what an entry refers to, and itself as a referrer; None for any other, and for what cannot be read."""
         try:
             manifest = parse_manifest(self._blob(entry.digest))
         except ImagefitError:
             return None
-        if manifest.subject is None or manifest.subject.digest != subject:
+        if manifest.subject is None:
             return None
-        return {
+        return manifest.subject.digest, {
             "mediaType": entry.media_type,
             "digest": entry.digest,
             "size": entry.size,
