@@ -130,3 +130,9 @@ def test_a_group_of_too_many_keys_is_refused_before_all_are_read() -> None:
     halves: dict[str, Tree] = {"org.a": dict(list(keys.items())[:6000]), "org.b": dict(list(keys.items())[:6000])}
     with pytest.raises(InvalidDocumentError, match=f"more than {MAX_CHECKS} checks"):
         needs_of_groups(halves)
+
+
+def test_the_name_of_a_group_is_bounded() -> None:
+    assert needs_of_group("x" * 1024, {"k": "v"})
+    with pytest.raises(InvalidDocumentError, match="more than 1024 characters"):
+        needs_of_group("x" * 1025, {"k": "v"})

@@ -72,3 +72,13 @@ def test_features_that_cannot_be_read_are_a_problem_and_the_other_needs_stay(fea
     assert len(profile.problems) == 1
     assert profile.problems[0].place.startswith("platform.features")
     assert [check.asked for check in profile.checks] == ["linux/amd64", "a"]
+
+
+@pytest.mark.parametrize("number", [4096, 4097])
+def test_the_features_of_an_operating_system_are_bounded_and_the_platform_is_judged_all_the_same(number: int) -> None:
+    raw = entry("a", "linux/amd64/v3", {"claim": "x"})
+    raw["platform"]["os.features"] = [f"f{one}" for one in range(number)]
+    profile = _profile(raw)
+    assert profile.checks[0].question == RunsOn("linux", "amd64", "v3")
+    assert profile.claims == {"claim": "x"}
+    assert [problem.place for problem in profile.problems] == (["platform.os.features"] if number > 4096 else [])

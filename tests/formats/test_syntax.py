@@ -203,3 +203,17 @@ def test_beyond_its_limits_a_document_is_refused(content: bytes, message: str) -
 )
 def test_a_place_is_a_json_pointer(keys: tuple[str | int, ...], text: str) -> None:
     assert pointer(*keys) == text
+
+
+@pytest.mark.parametrize("form", ['{"%s": 1}', "%s: 1", "? %s\n: 1"])
+def test_a_key_has_at_most_1024_characters(form: str) -> None:
+    assert load((form % ("x" * 1023)).encode()) == {"x" * 1023: "1"}
+    with pytest.raises(InvalidDocumentError, match=r"a key of 1025 characters|not YAML"):
+        load((form % ("x" * 1025)).encode())
+
+
+def test_long_text_counts_as_many_values_each_time_an_alias_writes_it_out() -> None:
+    text = b"a: &a " + b"x" * 64_000 + b"\nb: ["
+    assert load(text + b"*a, " * 90 + b"c]")
+    with pytest.raises(InvalidDocumentError, match="aliases written out"):
+        load(text + b"*a, " * 110 + b"c]")
