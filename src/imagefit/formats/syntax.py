@@ -70,6 +70,11 @@ def load(content: bytes) -> Tree:
     return _load_json(text) if text.lstrip()[:1] in {"{", "["} else _load_yaml(text)
 
 
+def begins_with_a_name(tree: list[Tree]) -> bool:
+    """Tell whether a list is one of names: its first element is text and no number."""
+    return bool(tree) and isinstance(tree[0], str) and not isinstance(tree[0], Number)
+
+
 def pointer(*keys: str | int) -> str:
     """Return the JSON pointer (RFC 6901) of a place below a document."""
     return "".join("/" + str(key).replace("~", "~0").replace("/", "~1") for key in keys)

@@ -23,10 +23,7 @@ from imagefit.model.requirement import (
     Test,
 )
 from imagefit.model.truth import Truth, any_of, truth_of
-from imagefit.selection.expressions import matches
-
-Answer = tuple[Truth, str]
-"""A truth and, in words, what was seen on the node."""
+from imagefit.selection.expressions import Answer, matches
 
 _BOOLEANS: Final = frozenset({"true", "false"})
 _WINDOWS_BUILD_PARTS: Final = 3

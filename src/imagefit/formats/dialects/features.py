@@ -8,7 +8,7 @@ from typing import Final
 
 from imagefit.formats.contract import Dialect
 from imagefit.formats.cpu_features import checks_of_features
-from imagefit.formats.syntax import Number, Tree, load
+from imagefit.formats.syntax import Tree, begins_with_a_name, load
 from imagefit.model.requirement import Alternative, Check, Document
 
 _NAME: Final = "features"
@@ -32,7 +32,7 @@ def parse_features(content: bytes) -> tuple[Check, ...]:
 
 def claims(tree: Tree) -> bool:
     """Tell whether a document is a list that begins with a name; lists of sets begin with an object."""
-    return isinstance(tree, list) and bool(tree) and isinstance(tree[0], str) and not isinstance(tree[0], Number)
+    return isinstance(tree, list) and begins_with_a_name(tree)
 
 
 def parse(tree: Tree) -> Document:

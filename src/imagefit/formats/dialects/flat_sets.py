@@ -10,7 +10,7 @@ from typing import Final
 from imagefit.errors import InvalidDocumentError
 from imagefit.formats.contract import Dialect
 from imagefit.formats.reading import MAX_CHECKS, Faults, each_alternative, list_of, score_of, text_of, words_of
-from imagefit.formats.syntax import Number, Tree
+from imagefit.formats.syntax import Tree, begins_with_a_name
 from imagefit.formats.vocabulary import checks_of_label
 from imagefit.model.requirement import Alternative, Check, Document
 
@@ -27,7 +27,7 @@ def claims(tree: Tree) -> bool:
     if isinstance(tree, dict):
         sets = tree.get(_SETS)
         return isinstance(sets, list) and not {"kind", "spec"} & tree.keys() and not any(map(_is_nested, sets))
-    return isinstance(tree, list) and not any(map(_is_nested, tree)) and not _is_list_of_names(tree)
+    return isinstance(tree, list) and not any(map(_is_nested, tree)) and not begins_with_a_name(tree)
 
 
 def parse(tree: Tree) -> Document:
@@ -45,10 +45,6 @@ def parse(tree: Tree) -> Document:
     if isinstance(tree, dict):
         return each_alternative(_NAME, list_of(tree.get(_SETS)), _read_set, _SETS)
     return each_alternative(_NAME, list_of(tree), _read_set)
-
-
-def _is_list_of_names(tree: list[Tree]) -> bool:
-    return bool(tree) and isinstance(tree[0], str) and not isinstance(tree[0], Number)
 
 
 def _is_nested(one: Tree) -> bool:
