@@ -1,10 +1,17 @@
 """Writes the reference pages and JSON Schemas that are generated: ``make docs``, or ``python docs/generate.py``."""
 
+import argparse
 import json
 from collections.abc import Iterator
 from inspect import cleandoc
 from pathlib import Path
 
+from imagefit.cli.arguments import parser
+from imagefit.config.example import SAMPLES, example
+from imagefit.config.keys import Key, Kind, keys_of, tables_of
+from imagefit.config.schema import config_schema
+from imagefit.config.settings import Config
+from imagefit.config.writing import format_value
 from imagefit.formats.schemas import SCHEMAS, schema_of
 from imagefit.model.facts import NFD_FEATURES
 from imagefit.node.contract import Detector
@@ -13,6 +20,11 @@ from imagefit.node.reference import FEATURES, Described
 
 REFERENCE = Path(__file__).parent / "reference"
 PACKAGED = Path(__file__).parents[1] / "src/imagefit/schemas"
+CONFIG_SCHEMA = Path(__file__).parents[1] / "src/imagefit/config/config.schema.json"
+EXAMPLE = Path(__file__).parents[1] / "examples/config.toml"
+MAN_PAGE = Path(__file__).parent / "man/imagefit.1"
+COMPLETIONS = {"bash": "imagefit.bash", "zsh": "_imagefit"}
+COMPLETIONS_FOLDER = Path(__file__).parents[1] / "src/imagefit/completions"
 
 _HEAD = """\
 <!-- Written by `make docs` from the detectors; edit src/imagefit/node/reference.py and docs/generate.py instead. -->
@@ -90,9 +102,133 @@ or breaks costs only its own facts. What the operator states stands over what it
 """
 
 
+_CONFIG_HEAD = """\
+<!-- Written by `make docs` from the tables of src/imagefit/config; edit those and docs/generate.py instead. -->
+
+# The configuration
+
+imagefit reads `/etc/imagefit/config.toml`, and then `/etc/imagefit/config.d/*.toml` in the order of their names; none
+of them need be there. With `--config FILE` it is that file, which must be there, and the folder of its name with `.d`
+for `.toml`.
+
+| command | what it does |
+|---|---|
+| `imagefit config check` | names every fault with file, line, key and the nearest known name |
+| `imagefit config show` | shows every value that holds, and the file and line that it comes from |
+| `imagefit config show --image NAME` | shows the policy of one pull, and by which rule |
+| `imagefit config schema` | prints a JSON Schema for editors |
+| `imagefit config example` | prints an [annotated example](../../examples/config.toml) |
+
+## Keys
+
+*Restart* marks what takes effect only after a restart; all else does within a second of a change.
+"""
+
+_CONFIG_TAIL = """\
+## How files merge
+
+Tables merge key by key: of a key that two files give, the value of the later one stands, whole (a list, too). Arrays
+of tables (`[[image]]`, `[[prefer]]`, `[[require]]`) add up in the order of the files, and in each file in the order
+in which they are written. What is a table in one file and an array in another is a fault.
+
+A file may have 256 KiB and the folder 64 files; names that begin with a dot, and
+those that do not end in `.toml`, are not read. Symbolic links are followed, as Kubernetes mounts a ConfigMap. What is
+no regular file is refused, and so is, if root reads it, a file that does not belong to root or that its group or
+others can write: it steers what root pulls.
+
+## Which rule is for a pull
+
+A rule (`[[image]]`) is for a pull if each of `match`, `namespace` and `runtime-handler` that it gives matches; it
+gives at least one. The first rule that is for a pull decides, all files together; what it does not give is as
+`[policy]`, `[ranking]`, `[[prefer]]` and `[[require]]` say. Its own `prefer`, `require` and `ranking` replace those,
+they do not add.
+
+`match` sees full names: `docker.io/library/nginx:1.27`, never `nginx`; `host/path@sha256:…` for pulls by digest. In
+patterns `*` stands for any characters, `/` too, and `?` for one; all else stands for itself, and case counts.
+
+A pod may narrow the policy of its own pull by those annotations that `pod-annotations` names:
+
+| annotation | value | what it does |
+|---|---|---|
+| `imagefit.dev/prefer-tag` | tags, separated by commas | entries with one of them gain the weight 1 for each |
+| `imagefit.dev/forbid-tag` | tags, separated by commas | entries with one of them are no candidates |
+| `imagefit.dev/mode` | `off` | the pull is passed on without a look |
+
+## What a condition matches
+
+Of a `[[prefer]]` or `[[require]]` all conditions must be met by one entry, and with `runtime-handler` it is only for
+pulls with that one.
+
+| condition | is met by an entry |
+|---|---|
+| `annotation` (with `value`) | that says so of itself: an annotation of that name (and value) |
+| `label` (with `value`) | that asks for that label (and that value of it), and this node has it |
+| `tag` | with that tag on a set that holds on this node |
+| `feature` | that asks for that CPU feature in any spelling, and this node has it; or with that `os.features` |
+| `variant` | whose platform is of that variant (`v1` for a plain `amd64`) |
+| `platform` | whose platform in the index is `os/architecture` or `os/architecture/variant` |
+
+Where the metadata of an entry lists several sets, all that hold count; where none is known to hold, all that may.
+
+## How entries are ranked
+
+`[ranking] order` has the criteria, most important first:
+
+| criterion | what is better |
+|---|---|
+| `tier` | fits; then may fit. What does not fit, or lacks what is required, is no candidate. Always the first |
+| `preference` | the larger sum of the weights of those `[[prefer]]` that the entry meets |
+| `score` | the larger score or weight that its author gives the set that holds |
+| `cpu` | the deeper level of the CPU that it is made for |
+| `specificity` | more checks that hold |
+| `position` | the earlier place in the index. Always the last |
+
+## Changes while it runs
+
+A change of any of these files is seen by itself and takes effect within a second; SIGHUP has them read at once. Calls
+under way end as they began. A configuration with a fault is refused, logged and counted, and the one before stays in
+force. Of a change that needs a restart the log says so.
+"""
+
+
 def facts_page() -> str:
     """Return ``reference/facts.md``."""
     return "\n".join((_HEAD, *_features(), "", "## Detectors", "", *_detectors(), "", _TAIL))
+
+
+def config_page() -> str:
+    """Return ``reference/config.md``."""
+    return "\n".join((_CONFIG_HEAD, *_config_tables(), _CONFIG_TAIL))
+
+
+def _config_tables() -> Iterator[str]:
+    for path, key in tables_of(Config):
+        name = ".".join(path)
+        yield f"### `[[{name}]]`\n" if key.kind.is_tables else f"### `[{name}]`\n"
+        yield f"{key.about}\n"
+        yield "| key | type | default | what it means |"
+        yield "|---|---|---|---|"
+        yield from map(_config_key, _own_keys(key))
+        yield f"\n```toml\n{SAMPLES[name]}```\n" if name in SAMPLES else ""
+
+
+def _own_keys(table: Key) -> list[Key]:
+    keys = keys_of(table.kind.table) if table.kind.table else {}
+    return [key for key in keys.values() if key.kind.table is None or key.kind.is_tables]
+
+
+def _config_key(key: Key) -> str:
+    default = "" if key.default is None else f"`{format_value(key.default)}`"
+    restart = " *Restart.*" if key.needs_restart else ""
+    return f"| `{key.name}` | {_type(key.kind)} | {default} | {key.about}{restart} |"
+
+
+def _type(kind: Kind) -> str:
+    if kind.choices:
+        return ", ".join(f"`{format_value(choice)}`" for choice in kind.choices)
+    if kind.item is not None and kind.item.table is None:
+        return f"list of: {_type(kind.item)}"
+    return kind.words
 
 
 def _features() -> Iterator[str]:
@@ -124,7 +260,92 @@ def _doc(detector: Detector) -> str:
     return " ".join(cleandoc(type(detector).__doc__ or "").replace("``", "`").split())
 
 
+def man_page() -> str:
+    """Return ``man/imagefit.1``."""
+    from argparse_manpage.manpage import Manpage  # a tool of developers, as is shtab
+
+    page = Manpage(parser(), format="single-commands-section")
+    page.description = "brings the right build of one image tag to every Kubernetes node"
+    page.date, page.source, page.manual = "", "imagefit", "imagefit"
+    page.parser.epilog = ""
+    for heading, content in _MAN_SECTIONS.items():
+        page.add_section(heading, ">", content)
+    return str(page)
+
+
+def completion(shell: str) -> str:
+    """Return what completes imagefit in ``bash`` or ``zsh``."""
+    import shtab
+
+    top = parser()
+    parsers: list[argparse.ArgumentParser] = [top]
+    while parsers:
+        one = parsers.pop()
+        parsers.extend(getattr(one, "known", {}).values())
+        for action in one._actions:  # noqa: SLF001 - shtab's own way to say what an argument is
+            if {"FILE", "PROFILE"} & set(str(action.metavar).split("|")):
+                action.complete = shtab.FILE  # type: ignore[attr-defined]
+    return shtab.complete(top, shell)
+
+
+_MAN_SECTIONS = {
+    "exit status": """\
+.TP
+.B 0
+Yes: something that fits is chosen, a document holds, there is no fault.
+.TP
+.B 1
+No.
+.TP
+.B 2
+An error; standard error says which, and what there is to do about it.
+.TP
+.B 3
+It is not known.""",
+    "environment": """\
+.TP
+.B NO_COLOR
+No colours, on a terminal either.
+.TP
+.B COLUMNS
+How wide tables are.
+.TP
+.BR HTTP_PROXY ", " HTTPS_PROXY ", " NO_PROXY
+How registries are reached.""",
+    "files": """\
+.TP
+.I /etc/imagefit/config.toml
+The configuration, and
+.I /etc/imagefit/config.d/*.toml
+after it.
+.TP
+.I /etc/imagefit/facts.d/*.toml
+What the operator states of this node.
+.TP
+.I /var/lib/imagefit/decisions.jsonl
+The latest decisions.
+.TP
+.I /var/cache/imagefit
+Metadata by its digest.""",
+    "examples": """\
+.nf
+imagefit explain registry.example.org/team/solver:1.0
+imagefit explain index.json \\-\\-node other-node.json \\-\\-all-checks
+imagefit decisions \\-\\-result refuse \\-\\-since 1h
+imagefit check compatibility.yaml
+imagefit node \\-o json > this-node.json
+imagefit config check
+.fi""",
+}
+
+
 if __name__ == "__main__":
     (REFERENCE / "facts.md").write_text(facts_page())
+    (REFERENCE / "config.md").write_text(config_page())
+    CONFIG_SCHEMA.write_text(json.dumps(config_schema(), indent=2) + "\n")
+    EXAMPLE.write_text(example())
+    MAN_PAGE.write_text(man_page())
+    for shell, name in COMPLETIONS.items():
+        (COMPLETIONS_FOLDER / name).write_text(completion(shell))
     for dialect in SCHEMAS:
         (PACKAGED / f"{dialect}.schema.json").write_text(json.dumps(schema_of(dialect), indent=2) + "\n")

@@ -8,8 +8,9 @@ from typing import Any
 
 from imagefit.model.decision import Decision
 from imagefit.model.facts import Facts, Node
+from imagefit.model.glob import Glob
 from imagefit.model.oci import ImageIndex, parse_index
-from imagefit.model.policy import Policy
+from imagefit.model.policy import Condition, Policy, Preference, Requirement, Trait
 from imagefit.model.requirement import Group, Need, Problem, negated
 from imagefit.selection.session import Selection
 
@@ -125,3 +126,13 @@ def decide(
     selection = Selection(found, where, policy or Policy())
     supply_all(selection, blobs or {})
     return selection.decide()
+
+
+def asks(trait: Trait, name: str, value: str = "*") -> Requirement:
+    """Return a requirement with one condition."""
+    return Requirement((Condition(trait, Glob(name), Glob(value)),))
+
+
+def prefers(annotation: str, value: str, weight: int = 1) -> Preference:
+    """Return a preference for entries with an annotation."""
+    return Preference(asks(Trait.ANNOTATION, annotation, value), weight)

@@ -80,6 +80,20 @@ def test_a_policy_is_obeyed() -> None:
     assert imagefit.choose(only, NODE, policy=strict).chosen is None
 
 
+def test_a_policy_is_made_of_names_of_the_library() -> None:
+    condition = imagefit.Condition(imagefit.Trait.VARIANT, imagefit.Glob("v?"))
+    wish = imagefit.Requirement((condition,))
+    plain = imagefit.choose(index_bytes(entry("a"), entry("b", "linux/amd64/v2")), NODE)
+    assert plain.decided_by is imagefit.Criterion.CPU
+    policy = imagefit.Policy(
+        prefer=(imagefit.Preference(wish, 2),),
+        order=(imagefit.Criterion.TIER, imagefit.Criterion.PREFERENCE, imagefit.Criterion.POSITION),
+    )
+    decision = imagefit.choose(index_bytes(entry("a"), entry("b", "linux/amd64/v2")), NODE, policy=policy)
+    assert decision.chosen is not None
+    assert (decision.chosen.position, decision.decided_by) == (0, imagefit.Criterion.POSITION)
+
+
 def test_referrers_are_fetched_without_a_digest_to_check_by() -> None:
     asked: list[str] = []
 

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -24,12 +25,25 @@ from imagefit.errors import (
     RegistryUnreachableError,
 )
 from imagefit.model.credentials import AuthConfig
-from imagefit.model.decision import Outcome, PassThrough, Refuse, Rewrite
+from imagefit.model.decision import Outcome, PassThrough, Reason, Refuse, Rewrite
 from imagefit.model.facts import Node
+from imagefit.model.glob import Glob
 from imagefit.model.oci import Descriptor
-from imagefit.model.policy import Mode, NoMatch, OnError, Policy, Unknown
-from imagefit.model.reference import ImageReference, parse_reference
+from imagefit.model.policy import (
+    Condition,
+    ImageRule,
+    Mode,
+    NoMatch,
+    OnError,
+    Policies,
+    Policy,
+    Requirement,
+    Trait,
+    Unknown,
+)
+from imagefit.model.reference import ImageReference
 from imagefit.registry.client import Resolved
+from imagefit.report import Record
 from imagefit.service import MAX_METADATA_BYTES, Service
 
 FITS = [{"oci.kernel.version": ">=5"}]
@@ -80,7 +94,7 @@ def choose(
     async def known() -> Node:
         return NODE
 
-    service = Service(registry, known, policy, budget_seconds)
+    service = Service(registry, known, Policies(replace(policy, budget_seconds=budget_seconds)))
     return asyncio.run(service.choose(PullRequest(image, AuthConfig("user", "planted"), b"")))
 
 
@@ -88,28 +102,40 @@ FITTING = (entry("plain"), entry("fits", "linux/amd64/v2", compatibilities=FITS)
 UNFIT = (entry("no", compatibilities=FAILS),)
 UNSURE = (entry("unsure", "linux/amd64/v2", compatibilities=[{"nobody": "knows"}]),)
 PLAIN = (entry("plain"), entry("other", "linux/s390x"))
+NO_SUCH_TAG = Requirement((Condition(Trait.TAG, Glob("gpu")),))
 
 OUTCOMES = [
     pytest.param(FITTING, Policy(), Rewrite, id="the-best-is-pulled"),
-    pytest.param(FITTING, Policy(mode=Mode.OBSERVE), "mode observe", id="observe-passes-through"),
-    pytest.param(FITTING, Policy(mode=Mode.OFF), "mode off", id="off-passes-through"),
-    pytest.param(PLAIN, Policy(), "no other choice", id="containerds-own-choice-passes-through"),
+    pytest.param(FITTING, Policy(mode=Mode.OBSERVE), Reason.OBSERVE, id="observe-passes-through"),
+    pytest.param(FITTING, Policy(mode=Mode.OFF), Reason.OFF, id="off-passes-through"),
+    pytest.param(PLAIN, Policy(), Reason.PLAIN, id="containerds-own-choice-passes-through"),
     pytest.param(UNFIT, Policy(), Refuse, id="no-match-is-refused"),
-    pytest.param(UNFIT, Policy(no_match=NoMatch.PASS_THROUGH), "no match", id="no-match-may-pass-through"),
-    pytest.param(UNFIT, Policy(mode=Mode.OBSERVE), "no match", id="observe-never-refuses"),
+    pytest.param(UNFIT, Policy(no_match=NoMatch.PASS_THROUGH), Reason.NO_MATCH, id="no-match-may-pass-through"),
+    pytest.param(UNFIT, Policy(mode=Mode.OBSERVE), Reason.NO_MATCH, id="observe-never-refuses"),
     pytest.param(UNSURE, Policy(), Rewrite, id="unknown-comes-last-but-comes"),
     pytest.param(UNSURE, Policy(unknown=Unknown.REJECT), Refuse, id="unknown-may-be-refused"),
+    pytest.param(FITTING, Policy(require=(NO_SUCH_TAG,)), Refuse, id="what-lacks-a-requirement-is-no-candidate"),
 ]
 
 
 @pytest.mark.parametrize(("entries", "policy", "expected"), OUTCOMES)
 def test_what_the_policy_makes_of_a_decision(entries: Any, policy: Policy, expected: Any) -> None:
     outcome = choose(MemoryRegistry(*entries), policy)
-    if isinstance(expected, str):
-        assert outcome == PassThrough(outcome.reference if isinstance(outcome, PassThrough) else None, expected)
+    if isinstance(expected, Reason):
+        assert isinstance(outcome, PassThrough)
+        assert outcome.reason == expected
+        assert outcome.why
     else:
         assert isinstance(outcome, expected)
         assert not getattr(outcome, "transient", False)
+
+
+def test_off_asks_the_registry_nothing() -> None:
+    registry = MemoryRegistry(*FITTING)
+    choose(registry, Policy(mode=Mode.OFF))
+    assert not registry.seen_auth
+    choose(registry, Policy(mode=Mode.OBSERVE))
+    assert registry.seen_auth
 
 
 def test_a_rewrite_names_what_was_asked_the_index_and_the_choice() -> None:
@@ -145,9 +171,11 @@ def test_every_error_passes_through_or_fails_as_the_operator_set(error: Exceptio
 def test_what_is_no_index_or_no_name_passes_through() -> None:
     manifest = choose(MemoryRegistry(media_type=MANIFEST_MEDIA_TYPE))
     assert isinstance(manifest, PassThrough)
-    assert (str(manifest.reference), manifest.reason) == ("docker.io/library/app:1", "no index")
+    assert (str(manifest.reference), manifest.reason) == ("docker.io/library/app:1", Reason.NO_INDEX)
     registry = MemoryRegistry(*FITTING)
-    assert choose(registry, image="Not A Name") == PassThrough(None, "no image name")
+    no_name = choose(registry, image="Not A Name")
+    assert isinstance(no_name, PassThrough)
+    assert (no_name.reference, no_name.reason) == (None, Reason.NO_NAME)
     assert not registry.seen_auth
 
 
@@ -173,8 +201,10 @@ def test_a_decision_takes_at_most_a_quarter_of_its_callers_time() -> None:
 
     async def timed() -> float:
         started = asyncio.get_running_loop().time()
-        outcome = await Service(Hanging(), known, DEFAULT, 50).choose(PullRequest("app:1", None, b""), 0.4)
-        assert outcome == PassThrough(parse_reference("app:1"), "budget-spent")
+        policies = Policies(Policy(budget_seconds=50))
+        outcome = await Service(Hanging(), known, policies).choose(PullRequest("app:1", None, b""), 0.4)
+        assert isinstance(outcome, PassThrough)
+        assert outcome.reason == "budget-spent"
         return asyncio.get_running_loop().time() - started
 
     assert 0.09 < asyncio.run(timed()) < 5
@@ -247,3 +277,76 @@ def test_metadata_is_bounded_in_bytes() -> None:
     choose(_with_index(registry, *entries))
     fetched = sum(len(registry.content[one]) for kind, one in registry.asked if kind == "blobs")
     assert fetched <= MAX_METADATA_BYTES + 8 * 4 * 1024 * 1024
+
+
+def deciding(
+    registry: MemoryRegistry, policies: Policies, *requests: PullRequest
+) -> tuple[list[Outcome], list[Record]]:
+    """Return what becomes of pulls, one after the other, and what was kept of them."""
+    kept: list[Record] = []
+
+    async def known() -> Node:
+        return NODE
+
+    async def chosen() -> list[Outcome]:
+        service = Service(registry, known, policies, kept.append)
+        return [await service.choose(request) for request in requests]
+
+    return asyncio.run(chosen()), kept
+
+
+def test_the_rule_of_an_image_decides_for_its_pulls_alone() -> None:
+    rule = ImageRule(Policy(mode=Mode.OBSERVE, rule="[[image]] 1"), image=Glob("docker.io/library/new:*"))
+    requests = (PullRequest("new:1", None, b""), PullRequest("old:1", None, b""))
+    (observed, enforced), kept = deciding(MemoryRegistry(*FITTING), Policies(rules=(rule,)), *requests)
+    assert isinstance(observed, PassThrough)
+    assert isinstance(enforced, Rewrite)
+    assert [(one["mode"], one["rule"]) for one in kept] == [("observe", "[[image]] 1"), ("enforce", "")]
+
+
+def test_a_runtime_handler_brings_its_own_platforms() -> None:
+    """A wasm build is for pods that run by a wasm handler, and for no others."""
+    wasm = ImageRule(Policy(platforms=("wasi/wasm",)), runtime_handler=Glob("wasm*"))
+    registry = MemoryRegistry(entry("wasm", "wasi/wasm"))
+    requests = (PullRequest("app:1", None, b"", runtime_handler="wasmtime"), PullRequest("app:1", None, b""))
+    (taken, refused), _ = deciding(registry, Policies(rules=(wasm,)), *requests)
+    assert isinstance(taken, Rewrite)
+    assert isinstance(refused, Refuse)
+
+
+def test_a_pod_narrows_where_the_operator_allows_it() -> None:
+    tagged = [{"oci.kernel.version": ">=5", "tags": "fast"}]
+    registry = MemoryRegistry(entry("fast", "linux/amd64/v2", compatibilities=tagged), entry("plain"))
+    pod = PullRequest("app:1", None, b"", annotations={"imagefit.dev/forbid-tag": "fast"})
+    allowing = Policies(Policy(pod_annotations=frozenset(["imagefit.dev/forbid-tag"])))
+    (narrowed,), _ = deciding(registry, allowing, pod)
+    (as_ever,), (kept,) = deciding(registry, Policies(), pod)
+    assert isinstance(narrowed, PassThrough)
+    assert narrowed.reason == Reason.PLAIN
+    assert isinstance(as_ever, Rewrite)
+    assert as_ever.chosen_digest == digest("fast")
+    assert kept["notes"] == ["imagefit.dev/forbid-tag is not allowed by the operator"]
+
+
+def test_a_pull_goes_by_the_policies_that_stand_when_it_begins() -> None:
+    gate = asyncio.Event()
+
+    class Waiting(MemoryRegistry):
+        async def resolve(self, reference: ImageReference, auth: AuthConfig | None) -> Resolved:
+            await gate.wait()
+            return await super().resolve(reference, auth)
+
+    async def known() -> Node:
+        return NODE
+
+    async def changed() -> tuple[Outcome, Outcome]:
+        service = Service(Waiting(*FITTING), known)
+        before = asyncio.ensure_future(service.choose(PullRequest("app:1", None, b"")))
+        await asyncio.sleep(0)
+        service.policies = Policies(Policy(mode=Mode.OFF))
+        gate.set()
+        return await before, await service.choose(PullRequest("app:1", None, b""))
+
+    before, after = asyncio.run(changed())
+    assert isinstance(before, Rewrite)
+    assert isinstance(after, PassThrough)

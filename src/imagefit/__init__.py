@@ -10,23 +10,30 @@ if TYPE_CHECKING:
     from imagefit.library import choose, evaluate
     from imagefit.model.decision import Decision, DocumentVerdict, Verdict
     from imagefit.model.facts import Facts, Node
-    from imagefit.model.policy import Policy
+    from imagefit.model.glob import Glob
+    from imagefit.model.policy import Condition, Criterion, Policy, Preference, Requirement, Trait
     from imagefit.model.requirement import Document
     from imagefit.model.truth import Truth
     from imagefit.node.collect import this_node
 
 # Name → where it is. Imported when it is asked for: the daemon must not wait for what only the library needs.
 _PLACES: Final = {
+    "Condition": "imagefit.model.policy",
+    "Criterion": "imagefit.model.policy",
     "Decision": "imagefit.model.decision",
     "Document": "imagefit.model.requirement",
     "DocumentVerdict": "imagefit.model.decision",
     "Facts": "imagefit.model.facts",
+    "Glob": "imagefit.model.glob",
     "ImagefitError": "imagefit.errors",
     "InvalidDocumentError": "imagefit.errors",
     "InvalidIndexError": "imagefit.errors",
     "InvalidProfileError": "imagefit.errors",
     "Node": "imagefit.model.facts",
     "Policy": "imagefit.model.policy",
+    "Preference": "imagefit.model.policy",
+    "Requirement": "imagefit.model.policy",
+    "Trait": "imagefit.model.policy",
     "Truth": "imagefit.model.truth",
     "Verdict": "imagefit.model.decision",
     "choose": "imagefit.library",
@@ -38,16 +45,22 @@ _PLACES: Final = {
 }
 
 __all__ = [
+    "Condition",
+    "Criterion",
     "Decision",
     "Document",
     "DocumentVerdict",
     "Facts",
+    "Glob",
     "ImagefitError",
     "InvalidDocumentError",
     "InvalidIndexError",
     "InvalidProfileError",
     "Node",
     "Policy",
+    "Preference",
+    "Requirement",
+    "Trait",
     "Truth",
     "Verdict",
     "choose",

@@ -7,10 +7,14 @@ import asyncio
 import contextlib
 import fcntl
 import os
+import platform
 import signal
 import socket
 from collections.abc import Iterator
+from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
+from typing import TYPE_CHECKING, cast
 
 import grpc
 import grpc.aio
@@ -20,13 +24,21 @@ from imagefit.config import Config
 from imagefit.cri.backend import MESSAGE_OPTIONS, Backend, retrieved
 from imagefit.cri.proxy import Proxy
 from imagefit.cri.records import Records
-from imagefit.errors import ListenError
+from imagefit.errors import InvalidConfigurationError, ListenError
 from imagefit.node.contract import HostView
 from imagefit.node.plugins import detectors_of
 from imagefit.node.source import NodeSource
+from imagefit.readiness import Readiness
 from imagefit.registry.build import registry_client
+from imagefit.reload import LiveConfig
 from imagefit.service import Service
+from imagefit.telemetry import Format, Level, LogSettings, configure_logging, log_crashes, metrics, tracing
+from imagefit.telemetry.decisions import Ring
 
+if TYPE_CHECKING:
+    from imagefit.endpoint import Endpoint
+
+log = telemetry.part("daemon")
 _DIRECTORY_MODE = 0o755
 # Makes a socket of mode 0660.
 _SOCKET_UMASK = 0o117
@@ -37,42 +49,105 @@ _LOOK_AGAIN_SECONDS = 1.0
 _SERVER_OPTIONS = (*MESSAGE_OPTIONS, ("grpc.keepalive_permit_without_calls", 1), ("grpc.so_reuseport", 0))
 
 
-def serve(config: Config) -> None:
+@dataclass(frozen=True, slots=True)
+class Overrides:
+    """What the command line says beside the configuration, and goes on saying through its reloads.
+
+    Attributes:
+        verbose: log what a search for a fault needs, whatever the configuration says.
+        metrics_listen: where metrics are served if the configuration does not say; empty for nowhere.
+    """
+
+    verbose: bool = False
+    metrics_listen: str = ""
+
+
+def serve(live: LiveConfig, overrides: Overrides) -> None:
     """Serve until SIGTERM or SIGINT.
 
     Raises:
         ListenError: the socket is in use or cannot be made.
     """
-    path = Path(config.server.socket)
+    configure_logging(_log_settings(live.current), verbose=overrides.verbose)
+    log_crashes()
+    path = Path(live.current.server.socket)
     with _claimed(path):
-        asyncio.run(_serve(config, path))
+        asyncio.run(_serve(live, path, overrides))
 
 
-async def _serve(config: Config, path: Path) -> None:
+async def _serve(live: LiveConfig, path: Path, overrides: Overrides) -> None:
+    config = live.current
     backend = Backend(Path(config.containerd.socket))
     node = NodeSource(HostView(config.node.root), detectors=detectors_of(config.node.detectors))
     registry = registry_client(config.registry.config_paths, Path(config.registry.cache))
-    service = Service(registry, node.node, config.effective_policy, config.policy.time_budget)
+    ring = Ring(Path(config.decisions.file), config.decisions.keep) if config.decisions.file else None
+    service = Service(registry, node.node, config.policies, ring.add if ring else None)
+    _trace(config)
     server = grpc.aio.server(options=_SERVER_OPTIONS)
     records = Records(backend)
-    server.add_generic_rpc_handlers((Proxy(backend, records, service.choose),))
-    stop = _stop_signals()  # before the socket tells anybody that this process is to be talked to
+    readiness = Readiness(backend, lambda: node.is_known)
+    server.add_generic_rpc_handlers((Proxy(backend, records, service.choose, readiness.missing),))
+    stop = _stop_signals(live)  # before the socket tells anybody that this process is to be talked to
     _bind(server, path)
     await server.start()
     access = asyncio.create_task(_follow_access(Path(config.containerd.socket), path))
     await asyncio.sleep(0)  # its first look comes before anybody is told that we listen
-    telemetry.info("listening", socket=path, containerd=config.containerd.socket, mode=config.policy.mode)
+    log.info("listening", socket=path, containerd=config.containerd.socket, mode=config.policies.default.mode)
+
+    def take(new: Config) -> None:
+        configure_logging(_log_settings(new), verbose=overrides.verbose)
+        service.policies = new.policies
+
+    endpoint = await _endpoint(config, overrides, readiness)
+    following = asyncio.create_task(live.follow(take))
     detection = asyncio.create_task(node.node())
     detection.add_done_callback(retrieved)  # the source has logged a failure
     await stop.get()
-    telemetry.info("stopping", drain_seconds=config.server.drain_seconds)
-    await _drained(server, stop, config.server.drain_seconds)
-    for task in (detection, access):
+    log.info("stopping", drain_seconds=live.current.server.drain_seconds)
+    await _drained(server, stop, live.current.server.drain_seconds)
+    for task in (detection, access, following):
         task.cancel()
     await records.settled(_NAMING_SECONDS)
+    if endpoint is not None:
+        await endpoint.close()
     await registry.close()
     await backend.close()
-    telemetry.info("stopped")
+    for ending in (tracing.shutdown, *((ring.close,) if ring else ())):
+        await asyncio.to_thread(ending)
+    log.info("stopped")
+
+
+async def _endpoint(config: Config, overrides: Overrides, readiness: Readiness) -> "Endpoint | None":
+    """Serve metrics if they are wanted; what goes wrong with them must not cost a pull."""
+    listen = config.metrics.listen or overrides.metrics_listen
+    if listen in {"", "off"}:
+        return None
+    from imagefit.endpoint import Endpoint  # not before it is wanted: it brings an HTTP server
+
+    metrics.enable(images=config.metrics.images)
+    metrics.BUILD_INFO.set(1, version=version("imagefit"), python=platform.python_version())
+    endpoint = Endpoint(listen, readiness.missing)
+    try:
+        await endpoint.start()
+    except ListenError as error:
+        log.warning("metrics-not-served", error=error)
+        return None
+    return endpoint
+
+
+def _trace(config: Config) -> None:
+    """Record spans if they are wanted; without what they need, pulls go on."""
+    if config.tracing.enabled:
+        try:
+            tracing.enable()
+        except InvalidConfigurationError as error:
+            log.warning("spans-not-recorded", error=error)
+
+
+def _log_settings(config: Config) -> LogSettings:
+    return LogSettings(
+        cast("Format", str(config.log.format)), cast("Level", str(config.log.level)), config.log.levels.by_part
+    )
 
 
 async def _drained(server: grpc.aio.Server, stop: "asyncio.Queue[signal.Signals]", drain_seconds: float) -> None:
@@ -86,13 +161,12 @@ async def _drained(server: grpc.aio.Server, stop: "asyncio.Queue[signal.Signals]
     await drain
 
 
-def _stop_signals() -> "asyncio.Queue[signal.Signals]":
+def _stop_signals(live: LiveConfig) -> "asyncio.Queue[signal.Signals]":
     stop: asyncio.Queue[signal.Signals] = asyncio.Queue()
     loop = asyncio.get_running_loop()
     for one in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(one, stop.put_nowait, one)
-    # The default would end the process, which nobody who sends it to a daemon means.
-    loop.add_signal_handler(signal.SIGHUP, telemetry.warning, "reload-not-supported")
+    loop.add_signal_handler(signal.SIGHUP, live.reload)
     return stop
 
 
@@ -168,5 +242,5 @@ def _copied_access(containerd: Path, path: Path) -> bool:
     except FileNotFoundError:
         return False
     except OSError as error:
-        telemetry.warning("socket-access", socket=path, error=error)
+        log.warning("socket-access", socket=path, error=error)
     return True

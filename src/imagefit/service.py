@@ -5,7 +5,6 @@ Fail-open lives here, once: whatever goes wrong, the outcome is what the operato
 """
 
 import asyncio
-import time
 from collections.abc import Awaitable, Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -17,16 +16,20 @@ from imagefit.cri.wire import PullRequest
 from imagefit.errors import BudgetSpentError, ImagefitError, InvalidReferenceError
 from imagefit.formats.contract import Locator
 from imagefit.model.credentials import AuthConfig
-from imagefit.model.decision import Decision, Outcome, PassThrough, Refuse, Rewrite
+from imagefit.model.decision import Decision, Outcome, PassThrough, Reason, Refuse, Rewrite
 from imagefit.model.facts import Node
 from imagefit.model.oci import INDEX_MEDIA_TYPES, Descriptor, ImageIndex, parse_index
-from imagefit.model.policy import Mode, NoMatch, OnError, Policy
+from imagefit.model.policy import Mode, NoMatch, OnError, Policies, Policy, Pull
 from imagefit.model.reference import ImageReference, parse_reference
 from imagefit.model.requirement import Problem
 from imagefit.registry.client import Kind, Resolved
-from imagefit.selection.explain import platform_of, refusal, why_chosen
+from imagefit.report import Record, Steps, Told, tell
+from imagefit.selection.explain import refusal, why_chosen
 from imagefit.selection.session import Selection
+from imagefit.telemetry import metrics
+from imagefit.telemetry.tracing import trace_id
 
+log = telemetry.part("service")
 _T = TypeVar("_T")
 
 _THREADS = 2
@@ -63,23 +66,31 @@ class _Fetches:
 
 
 class Service:
-    """Decides for one node, by one policy."""
+    """Decides for one node.
+
+    Attributes:
+        policies: the operator's; may be replaced at any time, a decision under way keeps its own.
+    """
 
     def __init__(
-        self, registry: Registry, node: Callable[[], Awaitable[Node]], policy: Policy, budget_seconds: float
+        self,
+        registry: Registry,
+        node: Callable[[], Awaitable[Node]],
+        policies: Policies | None = None,
+        keep: Callable[[Record], None] | None = None,
     ) -> None:
         """Decide with these parts.
 
         Args:
             registry: where indexes and metadata come from.
             node: returns the node's facts; waits for their first detection if need be.
-            policy: the operator's.
-            budget_seconds: longest time that a decision may take.
+            policies: the operator's; without them the defaults.
+            keep: is given the record of every decision, too.
         """
+        self.policies = policies or Policies()
         self._registry = registry
         self._node = node
-        self._policy = policy
-        self._budget_seconds = budget_seconds
+        self._keep = keep
         self._threads = ThreadPoolExecutor(_THREADS, "judging")
 
     async def choose(self, request: PullRequest, remaining_seconds: float | None = None) -> Outcome:
@@ -90,39 +101,36 @@ class Service:
             remaining_seconds: how long its caller still waits, None where that is not limited. A decision takes at most
                 a quarter of it, so that the pull itself has time.
         """
-        started = time.monotonic()
+        steps = Steps()
         try:
             reference = parse_reference(request.image)
-        except InvalidReferenceError:
-            return PassThrough(None, "no image name")
-        if self._policy.mode is Mode.OFF:
-            return PassThrough(reference, "mode off")
-        try:
-            decision = await self.decide(reference, request.auth, remaining_seconds=remaining_seconds)
-            outcome = PassThrough(reference, "no index") if decision is None else self._outcome(reference, decision)
-            _log(reference, outcome, decision, time.monotonic() - started)
-        except ImagefitError as error:
-            return self._failed(reference, error)
-        except Exception as error:  # noqa: BLE001 - a defect of ours must not cost a pull
-            telemetry.failure("defect", error, image=reference)
-            return self._failed(reference, ImagefitError("an internal error, see the log of imagefit"))
+        except InvalidReferenceError as error:
+            return PassThrough(None, Reason.NO_NAME, error.message)
+        pull = Pull(str(reference), request.namespace, request.runtime_handler, request.annotations)
+        policy = self.policies.of(pull)
+        outcome, decision = await self._decided_or_failed(reference, request.auth, policy, remaining_seconds, steps)
+        tell(Told(pull, policy, outcome, decision, steps, trace_id(request.traceparent)), self._keep)
         return outcome
 
     async def decide(
         self,
         reference: ImageReference,
         auth: AuthConfig | None,
+        policy: Policy,
         *,
         remaining_seconds: float | None = None,
         complete: bool = False,
+        steps: Steps | None = None,
     ) -> Decision | None:
         """Resolve a reference and decide over its index.
 
         Args:
             reference: what to resolve.
             auth: the credentials of the request, or None.
+            policy: of this pull.
             remaining_seconds: see ``choose``.
             complete: judge the metadata of every entry that may fit, for a person to read.
+            steps: what times the steps.
 
         Returns:
             The decision, or None where the reference stands for no index.
@@ -131,39 +139,73 @@ class Service:
             RegistryError: the index could not be had; BudgetSpentError if not in time.
             InvalidIndexError: it cannot be read.
         """
-        budget_seconds = self._budget_seconds
+        budget_seconds = policy.budget_seconds
         if remaining_seconds is not None:
             budget_seconds = min(budget_seconds, remaining_seconds * _SHARE_OF_CALLERS_TIME)
+        steps = steps or Steps()
         loop = asyncio.get_running_loop()
         end = loop.time() + budget_seconds
         try:
             async with asyncio.timeout_at(end):
-                index = await self._index(reference, auth)
+                index = await self._index(reference, auth, steps)
                 if index is None:
                     return None
                 fetch_until = loop.time() + (end - loop.time()) * _SHARE_OF_METADATA
                 fetch = partial(self._fetch, reference, auth, fetch_until, _Fetches())
-                return await self._decided(index, fetch, partial(_check_time, loop, end), complete=complete)
+                start = partial(Selection, complete=complete, pulse=partial(_check_time, loop, end))
+                return await self._decided(start, index, policy, fetch, steps)
         except TimeoutError as error:
             raise BudgetSpentError(f"no decision within {budget_seconds:.3g} s") from error
 
-    async def _index(self, reference: ImageReference, auth: AuthConfig | None) -> ImageIndex | None:
-        resolved = await self._registry.resolve(reference, auth)
+    async def _decided_or_failed(
+        self,
+        reference: ImageReference,
+        auth: AuthConfig | None,
+        policy: Policy,
+        remaining_seconds: float | None,
+        steps: Steps,
+    ) -> tuple[Outcome, Decision | None]:
+        if policy.mode is Mode.OFF:
+            return PassThrough(reference, Reason.OFF, "mode is off"), None
+        try:
+            decision = await self.decide(reference, auth, policy, remaining_seconds=remaining_seconds, steps=steps)
+        except ImagefitError as error:
+            return _failed(reference, policy, error), None
+        except Exception as error:  # noqa: BLE001 - a defect of ours must not cost a pull
+            log.failure("defect", error, image=reference)
+            return _failed(reference, policy, ImagefitError("an internal error, see the log of imagefit")), None
+        if decision is None:
+            return PassThrough(reference, Reason.NO_INDEX, "it is a single manifest, not an index"), None
+        return _outcome(reference, decision), decision
+
+    async def _index(self, reference: ImageReference, auth: AuthConfig | None, steps: Steps) -> ImageIndex | None:
+        with steps.step("resolve"):
+            resolved = await self._registry.resolve(reference, auth)
         if resolved.media_type not in INDEX_MEDIA_TYPES:
             return None
         descriptor = Descriptor(resolved.digest, resolved.media_type, resolved.size_bytes)
-        content = await self._registry.fetch(reference, descriptor, auth, kind="manifests")
-        return await self._in_thread(parse_index, content, resolved.digest)
+        with steps.step("index"):
+            content = await self._registry.fetch(reference, descriptor, auth, kind="manifests")
+            return await self._in_thread(parse_index, content, resolved.digest)
 
-    async def _decided(self, index: ImageIndex, fetch: Fetch, pulse: Callable[[], None], *, complete: bool) -> Decision:
-        start = partial(Selection, complete=complete, pulse=pulse)
-        selection = await self._in_thread(start, index, await self._node(), self._policy)
-        while wanted := await self._in_thread(selection.wanted):
-            async with asyncio.TaskGroup() as group:
-                fetches = {locator: group.create_task(fetch(locator)) for locator in wanted}
-            for locator, fetched in fetches.items():
-                selection.supply(locator, fetched.result())
-        return await self._in_thread(selection.decide)
+    async def _decided(
+        self, start: Callable[..., Selection], index: ImageIndex, policy: Policy, fetch: Fetch, steps: Steps
+    ) -> Decision:
+        with steps.step("node"):
+            node = await self._node()
+        with steps.step("judge"):
+            selection = await self._in_thread(start, index, node, policy)
+            wanted = await self._in_thread(selection.wanted)
+        while wanted:
+            with steps.step("metadata"):
+                async with asyncio.TaskGroup() as group:
+                    fetches = {locator: group.create_task(fetch(locator)) for locator in wanted}
+                for locator, fetched in fetches.items():
+                    selection.supply(locator, fetched.result())
+            with steps.step("judge"):
+                wanted = await self._in_thread(selection.wanted)
+        with steps.step("judge"):
+            return await self._in_thread(selection.decide)
 
     async def _in_thread(self, work: Callable[..., _T], *arguments: object) -> _T:
         """Work in a thread: a hostile index takes seconds, in which every other call of the node must be served.
@@ -191,24 +233,6 @@ class Service:
         fetches.size_bytes += len(content)
         return content
 
-    def _outcome(self, reference: ImageReference, decision: Decision) -> Outcome:
-        observing = self._policy.mode is Mode.OBSERVE
-        if decision.chosen is None:
-            if observing or self._policy.no_match is NoMatch.PASS_THROUGH:
-                return PassThrough(reference, "no match")
-            return Refuse(refusal(decision, str(reference)))
-        if decision.is_plain:
-            return PassThrough(reference, "no other choice")
-        if observing:
-            return PassThrough(reference, "mode observe")
-        return Rewrite(reference, decision.index_digest, decision.chosen.descriptor.digest)
-
-    def _failed(self, reference: ImageReference, error: ImagefitError) -> Outcome:
-        telemetry.warning("no-decision", image=reference, code=error.code, error=error)
-        if self._policy.on_error is OnError.FAIL and self._policy.mode is Mode.ENFORCE:
-            return Refuse(f"imagefit: no decision on {reference}: {error}"[:1000], transient=True)
-        return PassThrough(reference, error.code)
-
 
 def _check_time(loop: asyncio.AbstractEventLoop, end: float) -> None:
     """End work that nobody waits for any more; called in its thread. Raises ``BudgetSpentError``."""
@@ -216,19 +240,24 @@ def _check_time(loop: asyncio.AbstractEventLoop, end: float) -> None:
         raise BudgetSpentError("the time for a decision is over")
 
 
-def _log(reference: ImageReference, outcome: Outcome, decision: Decision | None, seconds: float) -> None:
-    fields: dict[str, object] = {"image": reference}
-    match outcome:
-        case PassThrough(_, reason):
-            fields |= {"outcome": "pass-through", "reason": reason}
-        case Refuse(message):
-            fields |= {"outcome": "refuse", "reason": message}
-        case Rewrite():
-            fields |= {"outcome": "rewrite"}
-    if decision is not None:
-        fields["index"] = decision.index_digest
-        if decision.chosen is not None:
-            chosen = decision.chosen
-            fields |= {"chosen": chosen.descriptor.digest, "position": chosen.position, "platform": platform_of(chosen)}
-            fields["why"] = why_chosen(decision)
-    telemetry.info("decision", **fields, ms=f"{seconds * 1000:.1f}")
+def _outcome(reference: ImageReference, decision: Decision) -> Outcome:
+    policy, chosen = decision.policy, decision.chosen
+    observing = policy.mode is Mode.OBSERVE
+    if chosen is None:
+        message = refusal(decision, str(reference))
+        if observing or policy.no_match is NoMatch.PASS_THROUGH:
+            return PassThrough(reference, Reason.NO_MATCH, message)
+        return Refuse(message, Reason.NO_MATCH)
+    if decision.is_plain:
+        return PassThrough(reference, Reason.PLAIN, "containerd itself would choose this entry and no other")
+    if observing:
+        return PassThrough(reference, Reason.OBSERVE, f"mode is observe; otherwise: {why_chosen(decision)}")
+    return Rewrite(reference, decision.index_digest, chosen.descriptor.digest)
+
+
+def _failed(reference: ImageReference, policy: Policy, error: ImagefitError) -> Outcome:
+    if policy.on_error is OnError.FAIL and policy.mode is Mode.ENFORCE:
+        message = f"imagefit: no decision on {reference}: {error}"
+        return Refuse(message[:1000], error.code, transient=True)
+    metrics.FALLBACKS.add(reason=error.code)
+    return PassThrough(reference, error.code, str(error))

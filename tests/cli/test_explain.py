@@ -105,7 +105,7 @@ def test_a_file_in_this_folder_needs_no_path(
 def test_json_holds_the_whole_decision(imagefit: Imagefit, profile: Path, tmp_path: Path) -> None:
     path = written(tmp_path, YES)
     data = json.loads(imagefit("explain", path, "--node", str(profile), "-o", "json").out)
-    assert set(data) == {"image", "index", "chosen", "why", "decidedBy", "entries"}
+    assert set(data) == {"image", "index", "policy", "chosen", "why", "decidedBy", "entries"}
     assert (data["image"], data["index"]) == (path, digest(YES))
     assert data["chosen"]["digest"] == digest("fits")
     assert data["chosen"]["position"] == 1
@@ -296,7 +296,7 @@ def test_head_gets_its_line(config: Path, profile: Path, tmp_path: Path) -> None
     path = written(tmp_path, index_bytes(*(entry(str(number)) for number in range(2000))))
     command = f'"{sys.executable}" -m imagefit.cli.main --config "{config}" explain "{path}" --node "{profile}"'
     ended = subprocess.run(("sh", "-c", f"{command} | head -1"), capture_output=True, check=True, timeout=60)
-    assert ended.stdout.split() == [b"ENTRY", b"PLATFORM", b"DIGEST", b"FITS", b"BECAUSE"]
+    assert ended.stdout.split() == [b"RANK", b"ENTRY", b"PLATFORM", b"FITS", b"SCORE", b"BECAUSE"]
     assert ended.stderr == b""
 
 

@@ -1,21 +1,20 @@
-"""The commands themselves: help, version, ``config check``, and what is no command."""
+"""The commands themselves: help, version, the configuration that each of them takes, and what is no command."""
 
+import re
+import shlex
 from importlib.metadata import version
 from pathlib import Path
 
 import pytest
 
 from cli.conftest import COLUMNS, LINES, Imagefit, child
+from imagefit.cli.arguments import parser
 from imagefit.cli.main import main
 
 COMMANDS = [
     (),
-    ("serve",),
-    ("explain",),
-    ("node",),
-    ("config",),
-    ("config", "check"),
-    ("version",),
+    *((name,) for name in parser().known),
+    *(("config", name) for name in ("check", "show", "schema", "example")),
 ]
 
 
@@ -31,17 +30,42 @@ def test_help_fits_a_small_terminal(imagefit: Imagefit, command: tuple[str, ...]
 
 def test_help_names_every_command(imagefit: Imagefit) -> None:
     text = imagefit("--help").out
-    for command in ("serve", "explain", "node", "config", "version"):
+    for command in ("serve", "explain", "decisions", "check", "validate", "schema", "node", "config", "completion"):
         assert f"\n    {command} " in text
 
 
+@pytest.mark.parametrize("command", ["explain", "decisions", "check", "validate", "schema", "node", "config show"])
+def test_a_help_shows_examples_that_are_commands(imagefit: Imagefit, command: str) -> None:
+    lines = imagefit(*command.split(), "--help").out.splitlines()
+    examples = [line.strip() for line in lines[lines.index(next(one for one in lines if one.startswith("example"))) :]]
+    shown = [re.split(" [|>] ", one)[0] for one in examples[1:]]
+    assert shown
+    for example in shown:
+        assert parser().parse_args(shlex.split(example)[1:]).command == command.split(maxsplit=1)[0]
+
+
+def test_without_a_command_the_help_is_shown(capsys: pytest.CaptureFixture[str], imagefit: Imagefit) -> None:
+    assert main([]) == 0
+    assert capsys.readouterr().out == imagefit("--help").out
+
+
 MISTAKES = [
-    pytest.param(("frobnicate",), "frobnicate", id="unknown-command"),
+    pytest.param(("frobnicate",), "there are serve, explain, decisions", id="unknown-command"),
     pytest.param((), "COMMAND", id="no-command"),
     pytest.param(("config",), "ACTION", id="no-action"),
-    pytest.param(("config", "chekc"), "chekc", id="unknown-action"),
+    pytest.param(("explian",), "did you mean 'explain'?", id="nearest-command"),
+    pytest.param(("config", "chekc"), "did you mean 'check'?", id="nearest-action"),
+    pytest.param(("config", "zzz"), "there are check, show, schema, example", id="unknown-action"),
     pytest.param(("explain",), "REF|FILE", id="no-image"),
-    pytest.param(("explain", "x", "-o", "yaml"), "yaml", id="unknown-output"),
+    pytest.param(("node", "-o", "yaml"), "yaml", id="unknown-output"),
+    pytest.param(("completion", "fish"), "fish", id="unknown-shell"),
+    pytest.param(("explain", "x", "--annotation", "tag"), "KEY=VALUE", id="no-pair"),
+    pytest.param(("explain", "x", "--annotation", "=tag"), "KEY=VALUE", id="no-key"),
+    pytest.param(("decisions", "--since", "yesterday"), "90s", id="no-time"),
+    pytest.param(("decisions", "--since", "1w"), "90s", id="unknown-unit"),
+    pytest.param(("decisions", "-n", "0"), "from 1 on", id="none-at-all"),
+    pytest.param(("decisions", "-n", "-1"), "-n", id="negative-number"),
+    pytest.param(("decisions", "--result", "pulled"), "pulled", id="unknown-result"),
     pytest.param(("explain", "x", "y"), "y", id="too-many"),
     pytest.param(("node", "--frob"), "--frob", id="unknown-option"),
 ]
@@ -65,34 +89,10 @@ def test_the_program_is_a_process_too() -> None:
     assert (ended.code, ended.out, ended.err) == (0, f"imagefit {version('imagefit')}\n", "")
 
 
-def test_a_good_configuration_is_good(imagefit: Imagefit, config: Path) -> None:
-    ended = imagefit("config", "check")
-    assert (ended.code, ended.out, ended.err) == (0, f"{config}: good\n", "")
+BAD = [("node",), ("explain", "x"), ("decisions",), ("check", __file__), ("serve",), ("config", "check")]
 
 
-CHECKED = [
-    pytest.param('[policy]\nmdoe = "off"\n', "unknown key 'policy.mdoe'", "did you mean 'mode'?", id="key"),
-    pytest.param('[policy]\nmode = "of"\n', "policy.mode", "", id="value"),
-    pytest.param("[policy\n", "line 1", "", id="syntax"),
-]
-
-
-@pytest.mark.parametrize(("text", "fault", "advice"), CHECKED)
-def test_a_bad_configuration_is_named_on_standard_error(
-    imagefit: Imagefit, config: Path, text: str, fault: str, advice: str
-) -> None:
-    config.write_text(text)
-    ended = imagefit("config", "check")
-    assert (ended.code, ended.out) == (2, "")
-    assert ended.err.startswith(f"imagefit: {config}: ")
-    assert fault in ended.err
-    assert advice in ended.err
-
-
-BAD = [("node",), ("explain", "x"), ("serve",), ("config", "check")]
-
-
-@pytest.mark.parametrize("command", BAD, ids=[" ".join(command) for command in BAD])
+@pytest.mark.parametrize("command", BAD, ids=[command[0] for command in BAD])
 def test_every_command_refuses_a_bad_configuration(imagefit: Imagefit, config: Path, command: tuple[str, ...]) -> None:
     config.write_text("nonsense")
     ended = imagefit(*command)
@@ -102,7 +102,34 @@ def test_every_command_refuses_a_bad_configuration(imagefit: Imagefit, config: P
 
 def test_a_named_configuration_must_exist(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--config", str(tmp_path / "none.toml"), "config", "check"]) == 2
-    assert capsys.readouterr().err == f"imagefit: {tmp_path}/none.toml does not exist\n"
+    error = capsys.readouterr().err
+    assert error.startswith(f"imagefit: {tmp_path}/none.toml")
+    assert "does not exist" in error
+
+
+def test_the_configuration_may_be_named_after_the_command_too(
+    tmp_path: Path, config: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["config", "check", "--config", str(config)]) == 0
+    assert str(config) in capsys.readouterr().out
+    # What is said last holds, as for any option.
+    assert main(["--config", str(config), "config", "--config", str(tmp_path / "none.toml"), "check"]) == 2
+    assert "none.toml" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("action", ["show", "schema", "example"])
+def test_every_action_on_the_configuration_prints(imagefit: Imagefit, action: str) -> None:
+    ended = imagefit("config", action)
+    assert (ended.code, ended.err) == (0, "")
+    assert len(ended.out.splitlines()) > 10
+
+
+def test_what_holds_for_an_image_is_shown(imagefit: Imagefit, config: Path) -> None:
+    config.write_text(config.read_text() + '[[image]]\nmatch = "example.org/*"\nnamespace = "batch"\nmode = "off"\n')
+    for namespace, mode in (("batch", "off"), ("web", "enforce")):
+        ended = imagefit("config", "show", "--image", "example.org/app:1", "--namespace", namespace, "-o", "json")
+        assert ended.code == 0
+        assert f'"mode": "{mode}"' in ended.out
 
 
 def test_no_control_character_of_a_key_reaches_the_terminal(imagefit: Imagefit, config: Path) -> None:

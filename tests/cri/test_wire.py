@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 
 from harness.proto import cri_client_pb2 as cri
 from imagefit.cri import wire
+from imagefit.model.policy import MODE, PREFER_TAG
 
 PULL = b"\x0a\x05\x0a\x03a/b"
 
@@ -80,6 +81,19 @@ def test_credentials_are_read_and_never_shown() -> None:
     assert "planted" not in repr(read)
 
 
+def test_the_pod_of_a_pull_is_read_from_the_image_and_its_sandbox() -> None:
+    """Kubelet sends a pod's annotations with both; where they differ the image's stand. Others are not kept."""
+    request = cri.PullImageRequest(image=cri.ImageSpec(image="nginx", runtime_handler="nvidia"))
+    request.sandbox_config.metadata.namespace = "team"
+    request.sandbox_config.annotations[MODE] = "off"
+    request.sandbox_config.annotations[PREFER_TAG] = "sandbox"
+    request.image.annotations[PREFER_TAG] = "image"
+    request.image.annotations["another/secret"] = "planted"
+    read = wire.read_pull_request(request.SerializeToString(), "00-trace")
+    assert (read.namespace, read.runtime_handler, read.traceparent) == ("team", "nvidia", "00-trace")
+    assert read.annotations == {PREFER_TAG: "image", MODE: "off"}
+
+
 @pytest.mark.parametrize(
     ("content", "image", "has_auth"),
     [
@@ -91,6 +105,7 @@ def test_credentials_are_read_and_never_shown() -> None:
 def test_what_is_absent_is_read_as_absent(content: bytes, image: str, *, has_auth: bool) -> None:
     request = wire.read_pull_request(content)
     assert (request.image, request.auth is not None) == (image, has_auth)
+    assert (request.namespace, request.runtime_handler, request.annotations, request.traceparent) == ("", "", {}, "")
 
 
 @pytest.mark.parametrize("content", [b"\xff", b"\x0a\x05\x0a", b"\x0a\x02\x0a"])

@@ -9,7 +9,7 @@ import os
 import shutil
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self, TypeVar
@@ -78,9 +78,20 @@ class CriClient:
             RUNTIME_SERVICE + "Version", messages.VersionRequest(), messages.VersionResponse, timeout_seconds
         )
 
-    def pull(self, image: str, auth: messages.AuthConfig | None = None, timeout_seconds: float = 60) -> str:
-        """Pull ``image`` with the credentials in ``auth``, if any, and return the image's ID."""
-        request = messages.PullImageRequest(image=messages.ImageSpec(image=image), auth=auth)
+    def pull(
+        self,
+        image: str,
+        auth: messages.AuthConfig | None = None,
+        timeout_seconds: float = 60,
+        *,
+        namespace: str = "default",
+        runtime_handler: str = "",
+        annotations: Mapping[str, str] | None = None,
+    ) -> str:
+        """Pull ``image`` with the credentials in ``auth``, if any, for a pod, and return the image's ID."""
+        spec = messages.ImageSpec(image=image, annotations=annotations, runtime_handler=runtime_handler)
+        sandbox = messages.PodSandboxConfig(metadata=messages.PodSandboxMetadata(namespace=namespace))
+        request = messages.PullImageRequest(image=spec, auth=auth, sandbox_config=sandbox)
         reply = self._call(IMAGE_SERVICE + "PullImage", request, messages.PullImageResponse, timeout_seconds)
         return reply.image_ref
 

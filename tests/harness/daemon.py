@@ -14,6 +14,7 @@ _TABLES = {
     "server": 'socket = "{root}/i.sock"\n',
     "containerd": 'socket = "{containerd}"\n',
     "registry": 'config-path = "{certs}"\ncache = "{root}/cache"\n',
+    "decisions": 'file = "{root}/decisions.jsonl"\n',
 }
 
 
@@ -26,7 +27,7 @@ class Daemon:
         Args:
             root: made here if it is not there; its path must be short.
             containerd_socket: where CRI calls go.
-            config: TOML; a table that it lacks (``server``, ``containerd``, ``registry``) is written here.
+            config: TOML; a table that it lacks (``server``, ``containerd``, ``registry``, ``decisions``) is written here.
             certs_dir: the registry's ``config-path``; without it ``certs.d`` beside containerd's socket.
         """
         root.mkdir(parents=True, exist_ok=True)

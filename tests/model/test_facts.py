@@ -5,7 +5,7 @@ import pytest
 from builders import facts, node, to_bytes
 from imagefit.errors import InvalidProfileError
 from imagefit.formats.node_profile import format_profile, parse_profile
-from imagefit.model.facts import Facts, Node
+from imagefit.model.facts import Facts, Node, platform_name
 
 _FEATURES = {
     "flags": {"cpu.cpuid": {"elements": {"AVX2": {}}}, "kernel.loadedmodule": {"elements": {}}},
@@ -103,3 +103,23 @@ def test_what_is_stated_of_a_feature_that_nothing_could_look_at_does_not_cover_i
     for together in (blind.merged(facts({"a": ["X"]})), facts({"a": ["X"]}).merged(blind)):
         assert (together.has("a"), together.covers("a"), together.has("b")) == (True, False, False)
         assert together.unseen == {"a", "b"}
+
+
+@pytest.mark.parametrize(
+    ("os", "architecture", "name"),
+    [
+        pytest.param("linux", "amd64", "linux/amd64", id="plain"),
+        pytest.param("Linux", "X86_64", "linux/amd64", id="other spelling"),
+        pytest.param("wasi", "wasm", "wasi/wasm", id="no machine"),
+        pytest.param("", "wasm", "/wasm", id="no system"),
+    ],
+)
+def test_a_platform_has_one_name_however_it_is_spelt(os: str, architecture: str, name: str) -> None:
+    assert platform_name(os, architecture) == name
+
+
+def test_a_node_runs_further_platforms_besides_its_own() -> None:
+    more = node("linux/amd64/v3").with_platforms(["wasi/wasm", "Linux/x86_64"])
+    assert more.also_runs == {"wasi/wasm"}
+    assert more.with_platforms(["linux/aarch64"]).also_runs == {"wasi/wasm", "linux/arm64"}
+    assert node().with_platforms([]) == node()

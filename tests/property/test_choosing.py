@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import random
+from functools import partial
 from typing import Any, Final
 
 from hypothesis import given, settings
@@ -28,13 +29,30 @@ from builders import (
 from imagefit.formats.vocabulary import checks_of_label
 from imagefit.model.decision import Decision
 from imagefit.model.facts import Facts, Node
+from imagefit.model.glob import ANYTHING, Glob
 from imagefit.model.oci import parse_index
-from imagefit.model.policy import Policy, Preference, Unknown
+from imagefit.model.policy import (
+    FORBID_TAG,
+    MODE,
+    ORDER,
+    POD_ANNOTATIONS,
+    PREFER_TAG,
+    Condition,
+    Criterion,
+    Mode,
+    Policies,
+    Policy,
+    Preference,
+    Pull,
+    Requirement,
+    Trait,
+    Unknown,
+)
 from imagefit.model.truth import Truth
 from imagefit.selection.explain import MAX_REFUSAL_BYTES, as_data, refusal
 from imagefit.selection.gathering import MAX_FETCHES
 from imagefit.selection.match import judge
-from imagefit.selection.rank import rank
+from imagefit.selection.rank import advantages, rank
 from imagefit.selection.session import Selection
 
 settings.register_profile("core", derandomize=True, deadline=None, max_examples=100, database=None)
@@ -107,7 +125,11 @@ def _one_label(table: dict[str, tuple[str, ...]]) -> st.SearchStrategy[tuple[str
 _SET = st.fixed_dictionaries(
     {},
     optional={label: st.sampled_from(values) for label, values in _LABELS.items()}
-    | {"compatibility-score": st.integers(-3, 3), "broken": st.none()},
+    | {
+        "compatibility-score": st.integers(-3, 3),
+        "tags": st.sampled_from(["mpi", "gpu", "mpi,gpu"]),
+        "broken": st.none(),
+    },
 )
 _SETS = st.lists(_SET, max_size=3)
 
@@ -136,12 +158,16 @@ def _entries(draw: st.DrawFn) -> tuple[Json, tuple[bytes, ...]]:
         return without_platform(name, annotations), ()
     keys: Json = {}
     behind: tuple[bytes, ...] = ()
-    match draw(st.sampled_from(["none", "none", "inline", "document", "manifest", "broken", "features"])):
+    match draw(st.sampled_from(["none", "none", "inline", "document", "both", "manifest", "broken", "features"])):
         case "inline":
             keys["compatibilities"] = draw(_SETS)
         case "document":
             behind = (to_bytes({"compatibilities": draw(_SETS)}),)
             keys["compat"] = descriptor(behind[0], DOCUMENT_MEDIA_TYPE)
+        case "both":
+            behind = (to_bytes({"compatibilities": draw(_SETS)}),)
+            keys["compat"] = descriptor(behind[0], DOCUMENT_MEDIA_TYPE)
+            keys["compatibilities"] = draw(_SETS)
         case "manifest":
             config = to_bytes({"config": {"compatibilities": draw(_SETS)}})
             behind = (manifest_of(config), config)
@@ -156,10 +182,40 @@ def _entries(draw: st.DrawFn) -> tuple[Json, tuple[bytes, ...]]:
 
 
 _WORLDS = _worlds()
+_CONDITIONS = st.one_of(
+    st.builds(partial(Condition, Trait.ANNOTATION), st.just(Glob("gpu")), st.sampled_from([Glob("yes"), Glob("n*")])),
+    st.builds(
+        partial(Condition, Trait.LABEL),
+        st.sampled_from([Glob("oci.kernel.version"), Glob("oci.*"), Glob("x")]),
+        st.sampled_from([ANYTHING, Glob(">=*"), Glob("1")]),
+    ),
+    st.builds(partial(Condition, Trait.TAG), st.sampled_from([Glob("mpi"), Glob("gpu"), ANYTHING])),
+    st.builds(partial(Condition, Trait.FEATURE), st.sampled_from([Glob("avx2"), Glob("SHA_NI"), Glob("a*")])),
+    st.builds(partial(Condition, Trait.VARIANT), st.sampled_from([Glob("v1"), Glob("v3")])),
+    st.builds(partial(Condition, Trait.PLATFORM), st.sampled_from([Glob("linux/amd64*"), Glob("linux/arm64")])),
+)
+_REQUIREMENTS = st.lists(_CONDITIONS, min_size=1, max_size=2).map(lambda some: Requirement(tuple(some)))
+_PREFERENCES = st.builds(Preference, _REQUIREMENTS, st.integers(-3, 3).filter(bool))
+_ORDERS_OF_CRITERIA = st.lists(st.sampled_from(ORDER[1:-1]), unique=True).map(
+    lambda middle: (Criterion.TIER, *middle, Criterion.POSITION)
+)
 _POLICIES = st.builds(
-    lambda unknown, weight: Policy(unknown=unknown, prefer=(Preference("gpu", "yes", weight),)),
-    st.sampled_from(Unknown),
-    st.integers(-1, 2),
+    Policy,
+    unknown=st.sampled_from(Unknown),
+    # The usual order often: only there is metadata not wanted that could not win.
+    order=st.just(ORDER) | _ORDERS_OF_CRITERIA,
+    prefer=st.lists(_PREFERENCES, max_size=3).map(tuple),
+    require=st.just(()) | st.lists(_REQUIREMENTS, max_size=1).map(tuple),
+    forbid=st.just(()) | st.lists(_REQUIREMENTS, max_size=1).map(tuple),
+    platforms=st.sampled_from([(), (), ("linux/arm64",), ("wasi/wasm",)]),
+)
+_PODS = st.fixed_dictionaries(
+    {},
+    optional={
+        PREFER_TAG: st.sampled_from(["mpi", "gpu,mpi", "*", ""]),
+        FORBID_TAG: st.sampled_from(["mpi", "gpu , mpi", "*", ",", "a," * 40]),
+        MODE: st.sampled_from(["off", "enforce", ""]),
+    },
 )
 
 
@@ -177,26 +233,30 @@ def test_a_ranking_is_a_permutation_of_its_input(world: World, where: Node, poli
 
 
 @given(_WORLDS, _NODES, _POLICIES)
-def test_a_ranking_is_ordered_by_tier_and_the_chosen_entry_is_never_a_no(
+def test_a_ranking_is_ordered_by_tier_and_the_best_candidate_is_chosen(
     world: World, where: Node, policy: Policy
 ) -> None:
     entries, blobs = world
     decision = decide(index(*entries), where, policy, blobs)
-    truths = [ranked.verdict.truth for ranked in decision.ranking]
-    assert truths == sorted(truths, key=[Truth.YES, Truth.UNKNOWN, Truth.NO].index)
-    may = {Truth.YES} if policy.unknown is Unknown.REJECT else {Truth.YES, Truth.UNKNOWN}
+    tiers = [
+        "barred" if ranked.barred and ranked.verdict.truth is not Truth.NO else ranked.verdict.truth
+        for ranked in decision.ranking
+    ]
+    assert tiers == sorted(tiers, key=[Truth.YES, Truth.UNKNOWN, "barred", Truth.NO].index)
     if decision.chosen is None:
-        assert not may & set(truths)
+        assert not {Truth.YES, Truth.UNKNOWN} & set(tiers)
     else:
         assert decision.chosen is decision.ranking[0]
-        assert truths[0] in may
+        assert tiers[0] in {Truth.YES, Truth.UNKNOWN}
+        assert tiers[0] is Truth.YES or policy.unknown is Unknown.LAST
 
 
 @given(_WORLDS, _NODES, _POLICIES)
 def test_ranking_a_ranking_again_changes_nothing(world: World, where: Node, policy: Policy) -> None:
     entries, blobs = world
     ranking = decide(index(*entries), where, policy, blobs).ranking
-    again = rank([(ranked.descriptor, ranked.verdict) for ranked in ranking], policy.prefer)
+    also_runs = where.with_platforms(policy.platforms).also_runs
+    again = rank([(ranked.descriptor, ranked.verdict) for ranked in ranking], policy, also_runs=also_runs)
     assert [ranked.position for ranked in again] == list(range(len(ranking)))
 
 
@@ -398,6 +458,40 @@ def test_what_is_not_wanted_could_not_have_changed_the_choice(world: World, wher
     complete = Selection(index(*entries), where, policy, complete=True)
     supply_all(complete, blobs)
     assert _position(complete.decide()) == _position(decide(index(*entries), where, policy, blobs))
+
+
+@given(_WORLDS, _NODES, _POLICIES)
+def test_each_entry_stands_before_the_next_by_the_criterion_that_is_told(
+    world: World, where: Node, policy: Policy
+) -> None:
+    entries, blobs = world
+    decision = decide(index(*entries), where, policy, blobs)
+    found = advantages(decision)
+    assert len(found) == len(entries)
+    for better, worse, criterion in zip(decision.ranking, decision.ranking[1:], found, strict=False):
+        assert criterion is not None
+        before = policy.order[: policy.order.index(criterion)]
+        assert all(better.merits[one] == worse.merits[one] for one in before)
+        assert better.merits[criterion] > worse.merits[criterion]
+
+
+def _candidates(world: World, where: Node, policy: Policy) -> set[int]:
+    entries, blobs = world
+    complete = Selection(index(*entries), where, policy, complete=True)
+    supply_all(complete, blobs)
+    return {ranked.position for ranked in complete.decide().ranking if ranked.is_candidate}
+
+
+@given(_WORLDS, _NODES, _POLICIES, _PODS, st.sets(st.sampled_from(POD_ANNOTATIONS)))
+def test_a_pod_narrows_what_may_be_chosen_and_never_widens_it(
+    world: World, where: Node, policy: Policy, annotations: dict[str, str], allowed: set[str]
+) -> None:
+    policy = dataclasses.replace(policy, pod_annotations=frozenset(allowed))
+    narrowed = Policies(policy).of(Pull("r.io/app:1", annotations=annotations))
+    assert _candidates(world, where, narrowed) <= _candidates(world, where, policy)
+    assert narrowed.mode in {policy.mode, Mode.OFF}
+    if not allowed & annotations.keys():
+        assert dataclasses.replace(narrowed, notes=()) == policy
 
 
 @settings(max_examples=15)

@@ -5,22 +5,25 @@ import json
 import msgspec
 import pytest
 
-from builders import decide, digest, entry, index, node, without_platform
-from imagefit.model.decision import Criterion, Decision, Ranked, Verdict
+from builders import asks, decide, digest, entry, index, node, prefers, without_platform
+from imagefit.model.decision import Bar, Barred, Decision, Ranked, Verdict
 from imagefit.model.oci import Descriptor
-from imagefit.model.policy import Policy, Preference, Unknown
+from imagefit.model.policy import Criterion, Mode, Policy, Preference, Trait, Unknown
 from imagefit.model.requirement import Problem
 from imagefit.model.truth import Truth
 from imagefit.selection.explain import (
     MAX_REFUSAL_BYTES,
+    MAX_SUMMARY_ENTRIES,
     as_data,
     phrase,
     platform_of,
     reason,
     refusal,
     short,
+    summary,
     why_chosen,
 )
+from imagefit.selection.wording import advantage
 
 _NODE = node(
     flags={"cpu.cpuid": ["AVX2"], "kernel.loadedmodule": ["nouveau"], "kernel.enabledmodule": []},
@@ -29,7 +32,7 @@ _NODE = node(
 
 
 def _first_reason(raw: dict[str, object]) -> str:
-    return reason(decide(index(raw), _NODE).ranking[0].verdict)
+    return reason(decide(index(raw), _NODE).ranking[0])
 
 
 @pytest.mark.parametrize(
@@ -71,32 +74,130 @@ def test_a_phrase_says_label_what_was_asked_and_what_was_seen() -> None:
     assert phrase([*verdict.deciding][-1]) == "oci.kernel.version >=7: kernel.version full is 6.1.0"
 
 
+_GPU = prefers("gpu", "yes", 5)
+
+
 @pytest.mark.parametrize(
     ("raws", "words"),
     [
-        pytest.param([], "none of 0", id="nothing"),
-        pytest.param([entry("a", "linux/arm64")], "none of 1", id="none"),
-        pytest.param([entry("a")], "only entry", id="only one"),
-        pytest.param([entry("a"), without_platform("b")], "surely", id="tier"),
-        pytest.param([entry("a"), entry("b", annotations={"gpu": "yes"})], "preferences", id="preference"),
-        pytest.param([entry("a"), entry("b", compat=[{"compatibility-score": 1}])], "scores", id="score"),
-        pytest.param([entry("a"), entry("b", "linux/amd64/v2")], "CPU", id="closeness to the CPU"),
-        pytest.param([entry("a"), entry("b", compat=[{"oci.kernel.version": ">1"}])], "names more", id="specificity"),
-        pytest.param([entry("a"), entry("b")], "first", id="position"),
+        pytest.param([], "none of 0 entries may be pulled on this node", id="nothing"),
+        pytest.param([entry("a", "linux/arm64")], "none of 1 entries may be pulled on this node", id="none"),
+        pytest.param([entry("a")], "it is the only entry that may be pulled on this node", id="only one"),
+        pytest.param([entry("a"), without_platform("b")], "it surely fits, the next one only may", id="tier"),
+        pytest.param(
+            [entry("a"), entry("b", annotations={"gpu": "yes"})],
+            "it matches more of the operator's preferences (5 against 0: annotation gpu = yes +5)",
+            id="preference",
+        ),
+        pytest.param(
+            [entry("a", compat=[{"compatibility-score": 5}]), entry("b", compat=[{"compatibility-score": 10}])],
+            "its author scores it higher (10 against 5)",
+            id="score",
+        ),
+        pytest.param(
+            [entry("a", "linux/amd64/v3"), entry("b", "linux/amd64/v2")],
+            "it is built closer to this CPU (v3 against v2)",
+            id="variants",
+        ),
+        pytest.param(
+            [entry("a"), entry("b", features=["avx2"])],
+            "it is built closer to this CPU (avx2 against v1)",
+            id="a feature that implies a level",
+        ),
+        pytest.param(
+            [entry("a", "linux/amd64/v2", features=["avx2"]), entry("b", "linux/amd64/v2")],
+            "it is built closer to this CPU (avx2 against v2)",
+            id="a feature above the variant",
+        ),
+        pytest.param(
+            [entry("a"), entry("b", compat=[{"oci.kernel.version": ">1"}])],
+            "it names more of what this node has (2 against 1 checks)",
+            id="specificity",
+        ),
+        pytest.param([entry("a"), entry("b")], "it comes first in the index, all else being equal", id="position"),
     ],
 )
-def test_why_an_entry_was_chosen_is_said_in_words(raws: list[dict[str, object]], words: str) -> None:
-    decision = decide(index(*raws), _NODE, Policy(prefer=(Preference("gpu", "yes"),)))
-    assert words in why_chosen(decision)
+def test_why_an_entry_was_chosen_is_said_in_words_with_the_values_that_told_it_from_the_next(
+    raws: list[dict[str, object]], words: str
+) -> None:
+    assert why_chosen(decide(index(*raws), _NODE, Policy(prefer=(_GPU,)))) == words
+
+
+def test_where_no_level_is_implied_the_platform_is_named() -> None:
+    decision = decide(index(without_platform("a"), entry("b", "linux/386")), node("linux/amd64"))
+    assert why_chosen(decision) == "it is built closer to this CPU (linux/386 against no platform)"
+
+
+@pytest.mark.parametrize(
+    ("winner", "runner_up", "words"),
+    [
+        pytest.param({"a": "1"}, {}, "(4 against 0: annotation a = 1 +4)", id="the winner has more"),
+        pytest.param({}, {"b": "1"}, "(0 against -2: the next one annotation b = 1 -2)", id="the next has a bad one"),
+        pytest.param(
+            {"a": "1", "c": "1"},
+            {"c": "1"},
+            "(5 against 1: annotation a = 1 +4)",
+            id="what both have is not told",
+        ),
+        pytest.param(
+            {"c": "1", "d": "1", "a": "1", "e": "1"},
+            {"b": "1"},
+            "(8 against -2: annotation a = 1 +4, annotation d = 1 +2, annotation c = 1 +1,"
+            " the next one annotation b = 1 -2, …)",
+            id="the heaviest first, at most three",
+        ),
+    ],
+)
+def test_the_preferences_that_told_two_entries_apart_are_named(
+    winner: dict[str, str], runner_up: dict[str, str], words: str
+) -> None:
+    weights = {"a": 4, "b": -2, "c": 1, "d": 2, "e": 1}
+    policy = Policy(prefer=tuple(prefers(name, "1", weight) for name, weight in weights.items()))
+    found = index(entry("x", annotations=runner_up), entry("y", annotations=winner))
+    assert why_chosen(decide(found, _NODE, policy)).endswith(words)
 
 
 def test_every_criterion_has_its_own_words() -> None:
-    decision = decide(index(entry("a")), _NODE)
-    words = {
-        why_chosen(Decision(decision.index_digest, decision.ranking, decision.chosen, criterion, is_plain=False))
-        for criterion in Criterion
-    }
-    assert len(words) == len(Criterion)
+    better, worse = decide(index(entry("a"), entry("b")), _NODE).ranking
+    assert len({advantage(better, worse, criterion) for criterion in Criterion}) == len(Criterion)
+
+
+@pytest.mark.parametrize(
+    ("raw", "policy", "words"),
+    [
+        pytest.param(
+            entry("x"), Policy(require=(asks(Trait.TAG, "gpu"),)), "the operator requires tag gpu", id="required"
+        ),
+        pytest.param(
+            entry("x", compat=[{"tags": "debug"}]),
+            Policy(forbid=(asks(Trait.TAG, "debug"),)),
+            "the pod forbids tag debug",
+            id="forbidden",
+        ),
+        pytest.param(
+            entry("x", compat=[{"oci.os.glibc": ">=2"}]),
+            Policy(unknown=Unknown.REJECT),
+            "it is not known whether it fits (unknown = reject): oci.os.glibc >=2: system.libc is not known",
+            id="not known",
+        ),
+        pytest.param(
+            entry("x", compat=7),
+            Policy(require=(asks(Trait.LABEL, "a", "1"),)),
+            "the operator requires label a = 1, and it is not known whether it fits: platform.compat: ",
+            id="required, and what might say so cannot be read",
+        ),
+        pytest.param(
+            entry("x", "linux/arm64"),
+            Policy(require=(asks(Trait.TAG, "gpu"),)),
+            "platform linux/arm64: ",
+            id="one that does not fit says so and nothing else",
+        ),
+    ],
+)
+def test_an_entry_that_the_policy_bars_says_by_what(raw: dict[str, object], policy: Policy, words: str) -> None:
+    (ranked,) = decide(index(raw), _NODE, policy).ranking
+    assert reason(ranked).startswith(words)
+    assert (ranked.verdict.truth is Truth.NO) is (ranked.barred is None)
 
 
 def test_a_refusal_names_each_entry_with_the_first_check_that_failed_best_candidates_first() -> None:
@@ -137,7 +238,7 @@ def test_a_refusal_is_one_printable_line_of_less_than_1024_bytes(label: str, val
         Ranked(position, Descriptor(digest=digest(str(position))), verdict, dict.fromkeys(Criterion, 0))
         for position in range(100)
     )
-    text = refusal(Decision(digest("index"), ranking, None, None, is_plain=False), name)
+    text = refusal(Decision(digest("index"), Policy(), ranking, None, None, is_plain=False), name)
     assert len(text.encode()) < MAX_REFUSAL_BYTES
     assert text.isprintable()
     assert text.endswith(" more")
@@ -161,6 +262,35 @@ def test_a_refusal_of_10_000_entries_stays_short_and_counts_the_rest() -> None:
     assert text.endswith(f"; and {10_000 - named} more")
 
 
+def test_a_refusal_names_the_rule_and_what_it_requires_of_entries_that_fit() -> None:
+    policy = Policy(require=(asks(Trait.TAG, "gpu"),), rule="[[image]] 2 (r.io/*)")
+    text = refusal(decide(index(entry("a"), entry("b", "linux/arm64")), _NODE, policy), "r.io/app:1")
+    assert text.startswith(
+        "imagefit: no build of r.io/app:1 may be pulled on this node (2 in the index; rule [[image]] 2 (r.io/*)); "
+    )
+    assert f"{short(digest('a'))}: the operator requires tag gpu;" in text
+    assert text.endswith("platform linux/arm64: the node is amd64/v3")
+
+
+def test_a_refusal_names_no_rule_where_there_is_none_and_no_policy_where_nothing_fits() -> None:
+    text = refusal(decide(index(entry("a", "linux/arm64")), _NODE), "r.io/app:1")
+    assert text.startswith("imagefit: no build of r.io/app:1 fits this node (1 in the index); ")
+
+
+@pytest.mark.parametrize("text", ["😀" * 5000, "\ud800" * 500, "a\nb\x1b[2J"], ids=["long", "half", "control"])
+def test_rules_and_requirements_reach_the_refusal_only_short_and_clean(text: str) -> None:
+    verdict = Verdict(Truth.UNKNOWN, (), (), (Problem(text, text),))
+    bars = (Barred(bar, asks(Trait.LABEL, text, text)) for bar in Bar)
+    ranking = tuple(
+        Ranked(position, Descriptor(digest=digest(str(position))), verdict, dict.fromkeys(Criterion, 0), bar)
+        for position, bar in enumerate(bars)
+    )
+    said = refusal(Decision(digest("index"), Policy(rule=text), ranking, None, None, is_plain=False), text)
+    assert len(said.encode()) < MAX_REFUSAL_BYTES
+    assert said.isprintable()
+    assert all(reason(one).isprintable() for one in ranking)
+
+
 def test_an_entry_is_shown_by_its_platform_and_a_short_digest() -> None:
     ranking = decide(index(entry("a", "linux/amd64/v3"), without_platform("b")), _NODE).ranking
     assert [platform_of(ranked) for ranked in ranking] == ["linux/amd64/v3", "no platform"]
@@ -175,10 +305,57 @@ def _example() -> Decision:
 
 def test_the_data_has_the_documented_keys() -> None:
     data = as_data(_example())
-    assert set(data) == {"index", "chosen", "why", "decidedBy", "entries"}
+    assert set(data) == {"index", "policy", "chosen", "why", "decidedBy", "entries"}
     assert set(data["chosen"]) == {"digest", "position", "platform", "mediaType", "size"}
-    documented = {"position", "digest", "platform", "verdict", "rank", "reason", "findings", "documents", "problems"}
-    assert all(documented <= set(one) for one in data["entries"])
+    documented = {"position", "digest", "platform", "verdict", "rank", "reason", "barred", "merits", "preferences"}
+    assert all(set(one) == documented | {"findings", "documents", "problems"} for one in data["entries"])
+
+
+def test_the_data_tells_by_which_policy_it_was_made() -> None:
+    order = (Criterion.TIER, Criterion.SCORE, Criterion.POSITION)
+    policy = Policy(mode=Mode.OBSERVE, order=order, rule="[[image]] 1 (x)", notes=("a is not allowed",))
+    assert as_data(decide(index(entry("a")), _NODE, policy))["policy"] == {
+        "mode": "observe",
+        "rule": "[[image]] 1 (x)",
+        "order": ["tier", "score", "position"],
+        "notes": ["a is not allowed"],
+    }
+
+
+def test_the_data_tells_what_the_policy_made_of_an_entry() -> None:
+    wish = Preference(asks(Trait.ANNOTATION, "gpu", "y*"), -3)
+    policy = Policy(prefer=(wish, _GPU), require=(asks(Trait.VARIANT, "v3"),), unknown=Unknown.REJECT)
+    found = index(entry("a", annotations={"gpu": "yes"}), entry("b", "linux/amd64/v3"), without_platform("c"))
+    first, second, third = as_data(decide(found, _NODE, policy))["entries"]
+    assert first["preferences"] == [
+        {"preference": "annotation gpu = y*", "weight": -3},
+        {"preference": "annotation gpu = yes", "weight": 5},
+    ]
+    assert first["merits"] == {"tier": 1, "preference": 2, "score": 0, "cpu": 1, "specificity": 1}
+    assert first["barred"] == third["barred"] == {"by": "require", "requirement": "variant v3"}
+    assert (second["preferences"], second["barred"], second["merits"]["tier"]) == ([], None, 3)
+
+
+def test_the_data_of_an_entry_barred_for_not_being_known_names_no_requirement() -> None:
+    (one,) = as_data(decide(index(without_platform("c")), _NODE, Policy(unknown=Unknown.REJECT)))["entries"]
+    assert one["barred"] == {"by": "unknown", "requirement": None}
+
+
+def test_a_summary_has_a_line_per_entry_best_first() -> None:
+    decision = _example()
+    lines = summary(decision)
+    assert [one["position"] for one in lines] == [1, 2, 0]
+    assert [one["rank"] for one in lines] == [1, 2, 3]
+    assert set(lines[0]) == {"position", "digest", "platform", "verdict", "rank", "reason"}
+    entries = {one["position"]: one for one in as_data(decision)["entries"]}
+    assert all(one.items() <= entries[one["position"]].items() for one in lines)
+
+
+def test_a_summary_names_at_most_32_entries_in_short_lines() -> None:
+    entries = [entry(str(number), "linux/" + "a" * 999, compat=[{"b" * 99: "c"}]) for number in range(40)]
+    lines = summary(decide(index(*entries), _NODE))
+    assert len(lines) == MAX_SUMMARY_ENTRIES == 32
+    assert max(len(one["platform"]) + len(one["reason"]) for one in lines) < 1000
 
 
 def test_the_data_lists_entries_in_the_order_of_the_index_with_their_rank() -> None:

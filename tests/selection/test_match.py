@@ -31,6 +31,7 @@ from imagefit.selection.match import evaluate, judge, judge_document
 
 _YES, _NO, _UNKNOWN = Truth.YES, Truth.NO, Truth.UNKNOWN
 _NODE = node("linux/amd64/v3", {"known": ["A"]}, {"known": {"element": "1"}}, {"devices": [{"v": "1", "d": "2"}]})
+_NODE_WITH_WASM = _NODE.with_platforms(["wasi/wasm"])
 _HOLDS = Check("holds", "A", HasFlag(("known",), ("A",)))
 _FAILS = Check("fails", "B", HasFlag(("known",), ("B",)))
 _IS_UNKNOWN = Check("is unknown", "A", HasFlag(("other",), ("A",)))
@@ -185,6 +186,12 @@ def test_a_value_does_not_pass(value: str, test: Test) -> None:
         pytest.param(RunsOn("linux", "386", ""), _NODE, _UNKNOWN, id="32-bit on amd64"),
         pytest.param(RunsOn("linux", "amd64", "v2"), Node("Linux", "x86_64", "V3"), _YES, id="node in other spelling"),
         pytest.param(RunsOn("linux", "arm64", "v8.6"), node("linux/arm64/v9.1"), _YES, id="v8.6 on v9.1"),
+        pytest.param(RunsOn("wasi", "wasm", ""), _NODE, _NO, id="what no runtime handler runs"),
+        pytest.param(RunsOn("wasi", "wasm", ""), _NODE_WITH_WASM, _YES, id="what a runtime handler runs"),
+        pytest.param(RunsOn("linux", "wasm", ""), _NODE_WITH_WASM, _NO, id="another system than it runs"),
+        pytest.param(RunsOn("", "wasm", ""), _NODE_WITH_WASM, _NO, id="no system named, and not the node's"),
+        pytest.param(RunsOn("wasi", "wasm", ""), replace(_NODE_WITH_WASM, architecture=""), _YES, id="on any node"),
+        pytest.param(RunsOn("linux", "amd64", "v4"), _NODE_WITH_WASM, _NO, id="the node's own as ever"),
         pytest.param(RunsOn("linux", "arm64", "v8.7"), node("linux/arm64/v9.1"), _NO, id="v8.7 on v9.1"),
     ],
 )
@@ -212,10 +219,11 @@ def test_a_platform_runs_where_system_architecture_and_variant_fit(
         pytest.param(Check("x", "x", HasInstance("others", ())), "others is not known", id="uncovered instances"),
         pytest.param(Check("x", "x", RunsOn("windows", "amd64", "v1")), "linux", id="system"),
         pytest.param(Check("x", "x", RunsOn("linux", "amd64", "v4")), "amd64/v3", id="platform"),
+        pytest.param(Check("x", "x", RunsOn("Wasi", "wasm", "")), "runtime handler runs wasi/wasm", id="handler"),
     ],
 )
 def test_a_finding_says_what_was_seen(check: Check, seen: str) -> None:
-    assert seen in judge(check, _NODE).seen
+    assert seen in judge(check, _NODE_WITH_WASM).seen
 
 
 @pytest.mark.parametrize(

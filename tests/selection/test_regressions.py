@@ -4,6 +4,7 @@ import pytest
 
 from builders import entry, index, node, without_platform
 from imagefit.errors import InvalidDocumentError
+from imagefit.model.oci import Descriptor
 from imagefit.model.policy import Policy
 from imagefit.model.ranges import parse_ranges, parse_version
 from imagefit.model.requirement import (
@@ -20,7 +21,7 @@ from imagefit.model.requirement import (
 from imagefit.model.truth import Truth
 from imagefit.selection.explain import as_data, phrase, reason, refusal
 from imagefit.selection.match import evaluate
-from imagefit.selection.rank import plain_choice
+from imagefit.selection.rank import plain_choice, rank
 from imagefit.selection.session import Selection
 
 HOSTILE = "li\nnux/am\x1b[2Jd64/\u202e"
@@ -56,9 +57,9 @@ def test_an_arm64_variant_written_as_a_number_is_one_that_containerd_considers()
 
 def test_the_reason_is_the_problem_that_decides() -> None:
     broken = index(entry("a", compatibilities=[{"x": None}, {}], compat=7))
-    verdict = Selection(broken, node(), Policy()).decide().ranking[0].verdict
-    assert "compat" in reason(verdict)
-    assert "neither a list of sets nor a descriptor" in reason(verdict)
+    (ranked,) = Selection(broken, node(), Policy()).decide().ranking
+    assert "compat" in reason(ranked)
+    assert "neither a list of sets nor a descriptor" in reason(ranked)
 
 
 def test_an_absence_is_asked_for_in_the_words_of_the_author() -> None:
@@ -70,7 +71,7 @@ def test_an_absence_is_asked_for_in_the_words_of_the_author() -> None:
 
 def test_the_tag_of_the_deciding_set_is_named() -> None:
     decision = Selection(index(entry("a", compatibilities=[{"tags": ["fast", "new"]}])), node(), Policy()).decide()
-    assert reason(decision.ranking[0].verdict) == "fast, new: platform holds"
+    assert reason(decision.ranking[0]) == "fast, new: platform holds"
 
 
 def test_naming_a_feature_twice_gains_nothing() -> None:
@@ -90,7 +91,8 @@ def test_a_document_that_can_never_hold_has_a_reason_though_no_check_failed() ->
     never = Document("d", (Alternative((Group(any_of=True, members=()),)),))
     verdict = evaluate(Profile(documents=(never,)), node())
     assert verdict.truth is Truth.NO
-    assert reason(verdict) == "what it asks for can never hold"
+    (ranked,) = rank([(Descriptor(digest="x"), verdict)], Policy())
+    assert reason(ranked) == "what it asks for can never hold"
 
 
 def test_a_look_through_all_names_of_a_feature_counts_as_many_checks() -> None:

@@ -8,6 +8,7 @@ from builders import (
     DOCUMENT_MEDIA_TYPE,
     MANIFEST_MEDIA_TYPE,
     Json,
+    asks,
     decide,
     descriptor,
     digest,
@@ -15,13 +16,14 @@ from builders import (
     index,
     manifest_of,
     node,
+    prefers,
     supply_all,
     to_bytes,
     without_platform,
 )
-from imagefit.model.decision import Criterion, Decision
+from imagefit.model.decision import Decision
 from imagefit.model.oci import ImageIndex
-from imagefit.model.policy import Policy, Preference, Unknown
+from imagefit.model.policy import Criterion, Policy, Preference, Trait, Unknown
 from imagefit.model.requirement import Problem
 from imagefit.model.truth import Truth
 from imagefit.selection.gathering import MAX_FETCHES
@@ -31,7 +33,7 @@ _NODE = node(attributes={"kernel.version": {"full": "6.1.0-18-amd64"}})
 _FITS = to_bytes({"compatibilities": [{"oci.kernel.version": ">=6"}]})
 _FITS_TOO = to_bytes({"compatibilities": [{"oci.kernel.version": ">=5", "compatibility-score": 5}]})
 _FAILS = to_bytes({"compatibilities": [{"oci.kernel.version": ">=7"}]})
-_PREFER = Policy(prefer=(Preference("gpu", "yes"),))
+_PREFER = Policy(prefer=(prefers("gpu", "yes"),))
 
 
 def _document(content: bytes) -> Json:
@@ -286,3 +288,113 @@ def test_a_choice_is_plain_where_containerd_would_take_exactly_that_entry(
 ) -> None:
     decision = decide(index(*(entry(str(n), one) for n, one in enumerate(platforms))), _NODE)
     assert decision.is_plain is expected
+
+
+_MPI = Preference(asks(Trait.TAG, "mpi"), 3)
+_GPU = prefers("gpu", "yes", 2)
+_SCORE_FIRST = (Criterion.TIER, Criterion.SCORE, Criterion.PREFERENCE, Criterion.CPU, Criterion.POSITION)
+
+
+@pytest.mark.parametrize(
+    ("policy", "wanted"),
+    [
+        pytest.param(Policy(prefer=(_GPU,)), False, id="what is pending has no preference to gain"),
+        pytest.param(Policy(prefer=(_GPU, _MPI)), True, id="it may gain more than what is settled has"),
+        pytest.param(Policy(prefer=(_GPU, Preference(_MPI.wish, 2))), True, id="it may gain as much"),
+        pytest.param(Policy(prefer=(_GPU, Preference(_MPI.wish, 1))), False, id="it may gain less"),
+        pytest.param(Policy(prefer=(_GPU, Preference(_MPI.wish, -9))), False, id="it may lose"),
+        pytest.param(Policy(prefer=(Preference(_GPU.wish, -1),)), True, id="what is settled is disliked"),
+        pytest.param(Policy(prefer=(_GPU,), order=_SCORE_FIRST), True, id="another criterion comes first"),
+        pytest.param(
+            Policy(prefer=(_GPU,), order=(Criterion.TIER, Criterion.CPU, Criterion.POSITION)),
+            True,
+            id="preferences do not count",
+        ),
+        pytest.param(Policy(prefer=(_GPU,), forbid=(_GPU.wish,)), True, id="what is settled is forbidden"),
+        pytest.param(
+            Policy(prefer=(_GPU,), require=(asks(Trait.TAG, "mpi"),)), True, id="what is settled lacks a requirement"
+        ),
+        pytest.param(Policy(require=(asks(Trait.VARIANT, "v3"),)), False, id="what is pending can never be one"),
+        pytest.param(Policy(forbid=(asks(Trait.LABEL, "platform"),)), False, id="what is pending is surely forbidden"),
+    ],
+)
+def test_metadata_is_wanted_where_by_the_policy_it_can_still_change_the_choice(policy: Policy, wanted: object) -> None:
+    found = index(entry("a", compat=_document(_FITS)), entry("b", annotations={"gpu": "yes"}))
+    assert (Selection(found, _NODE, policy).wanted() != ()) is wanted
+    assert Selection(found, _NODE, policy, complete=True).wanted() != ()
+
+
+def test_metadata_of_an_entry_that_will_never_be_known_is_not_wanted_where_that_is_rejected() -> None:
+    found = index(entry("a", features=["avx2"], compat=_document(_FITS)))
+    assert Selection(found, _NODE, Policy()).wanted() != ()
+    selection = Selection(found, _NODE, Policy(unknown=Unknown.REJECT))
+    assert selection.wanted() == ()
+    assert "the policy" in next(selection.decide().ranking[0].verdict.problems).message
+
+
+_TAGGED = to_bytes({"compatibilities": [{"oci.kernel.version": ">=6", "tags": "mpi"}]})
+
+
+def test_a_tag_that_only_metadata_knows_is_preferred_over_an_annotation_of_less_weight() -> None:
+    found = index(entry("a", annotations={"gpu": "yes"}), entry("b", compat=_document(_TAGGED)))
+    policy = Policy(prefer=(_GPU, _MPI))
+    decision = decide(found, _NODE, policy, _blobs(_TAGGED))
+    assert (_chosen(decision), decision.decided_by) == (1, Criterion.PREFERENCE)
+    assert decision.ranking[0].met == (_MPI,)
+    assert decision.policy is policy
+
+
+@pytest.mark.parametrize(
+    ("policy", "chosen", "is_plain"),
+    [
+        pytest.param(Policy(), 1, False, id="nothing asked"),
+        pytest.param(Policy(require=(asks(Trait.VARIANT, "v1"),)), 0, True, id="required"),
+        pytest.param(Policy(forbid=(asks(Trait.VARIANT, "v3"),)), 0, True, id="forbidden"),
+        pytest.param(Policy(require=(asks(Trait.VARIANT, "v4"),)), None, False, id="nothing meets what is required"),
+        pytest.param(Policy(require=(asks(Trait.VARIANT, "v3"),)), 1, False, id="only a better one does"),
+        pytest.param(
+            Policy(order=(Criterion.TIER, Criterion.POSITION)), 0, True, id="closeness to the CPU does not count"
+        ),
+    ],
+)
+def test_a_choice_is_plain_whatever_the_policy_barred_where_containerd_would_take_it_too(
+    policy: Policy, chosen: int | None, is_plain: object
+) -> None:
+    decision = decide(index(entry("a"), entry("b", "linux/amd64/v3")), _NODE, policy)
+    assert (_chosen(decision), decision.is_plain) == (chosen, is_plain)
+
+
+def test_where_not_known_is_rejected_the_last_one_left_may_be_the_plain_choice() -> None:
+    found = index(entry("a", "linux/amd64/v3", features=["avx2"]), entry("b"))
+    decision = decide(found, _NODE, Policy(unknown=Unknown.REJECT))
+    assert (_chosen(decision), decision.decided_by, decision.is_plain) == (1, None, True)
+
+
+@pytest.mark.parametrize(
+    ("platforms", "truths", "chosen"),
+    [
+        pytest.param((), [Truth.NO, Truth.YES, Truth.NO], 1, id="none named"),
+        pytest.param(("wasi/wasm",), [Truth.YES, Truth.YES, Truth.NO], 1, id="another: the node's own is closer"),
+        pytest.param(("WASI/Wasm",), [Truth.YES, Truth.YES, Truth.NO], 1, id="in capitals"),
+        pytest.param(("linux/aarch64",), [Truth.NO, Truth.YES, Truth.YES], 1, id="another architecture"),
+        pytest.param(("linux/amd64",), [Truth.NO, Truth.YES, Truth.NO], 1, id="the node's own"),
+    ],
+)
+def test_a_policy_names_what_its_runtime_handler_runs_besides(
+    platforms: tuple[str, ...], truths: list[Truth], chosen: int
+) -> None:
+    found = index(entry("a", "wasi/wasm"), entry("b"), entry("c", "linux/arm64/v8.2"))
+    decision = decide(found, _NODE, Policy(platforms=platforms))
+    assert (_truths(decision), _chosen(decision)) == (truths, chosen)
+
+
+def test_what_a_runtime_handler_runs_besides_may_be_preferred_and_is_no_plain_choice() -> None:
+    wasm = Policy(platforms=("wasi/wasm",), prefer=(Preference(asks(Trait.PLATFORM, "wasi/wasm")),))
+    decision = decide(index(entry("a", "wasi/wasm"), entry("b")), _NODE, wasm)
+    assert (_chosen(decision), decision.is_plain) == (0, False)
+    assert decide(index(entry("a", "wasi/wasm")), _NODE, wasm).is_plain is False
+
+
+def test_a_runtime_handler_gives_no_variant_above_the_nodes_own() -> None:
+    found = index(entry("a", "linux/amd64/v4"))
+    assert _chosen(decide(found, _NODE, Policy(platforms=("linux/amd64",)))) is None

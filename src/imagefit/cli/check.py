@@ -7,18 +7,16 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any, Final
 
-from rich.padding import Padding
-from rich.text import Text
-
 from imagefit.cli.files import STANDARD_INPUT, read_file
 from imagefit.cli.node import read_node
 from imagefit.cli.terminal import EXIT, STYLES, Terminal, plain
+from imagefit.cli.verdicts import set_lines
 from imagefit.config import load_config
 from imagefit.errors import InvalidDocumentError
 from imagefit.formats.catalog import parse
 from imagefit.formats.reading import problems_of
 from imagefit.library import evaluate
-from imagefit.model.decision import DocumentVerdict, Finding, GroupFinding, Judged
+from imagefit.model.decision import DocumentVerdict
 from imagefit.model.requirement import Document, Problem
 from imagefit.selection.explain import alternatives_as_data, printable
 
@@ -144,31 +142,7 @@ def _print_verdict(path: str, verdict: DocumentVerdict) -> None:
     )
     if not verdict.alternatives:
         console.print(plain("It asks for nothing."))
-    for number, one in enumerate(verdict.alternatives):
-        alternative = one.alternative
-        words = [alternative.place or "the document", *(f"tag {tag}" for tag in alternative.tags)]
-        words += [f"score {alternative.score}"] if alternative.score else []
-        words += ["decides"] if number == verdict.best and len(verdict.alternatives) > 1 else []
-        console.print(plain(f"{one.truth:8}", style=STYLES[one.truth]) + plain(", ".join(words)))
-        if alternative.description:
-            console.print(Padding(plain(alternative.description, style="italic"), (0, 0, 0, 8)))
-        _print_findings(console, one.findings, indent=2)
+    for line in set_lines(verdict):
+        console.print(line)
     for problem in verdict.document.problems:
         console.print(plain(str(problem), style="yellow"))
-
-
-def _print_findings(console: Terminal, findings: Iterable[Judged], indent: int) -> None:
-    for one in findings:
-        console.print(Padding(_line(one), (0, 0, 0, indent)))
-        if isinstance(one, GroupFinding):
-            _print_findings(console, one.members, indent + 2)
-
-
-def _line(one: Judged) -> Text:
-    truth = plain(f"{one.truth:8}", style=STYLES[one.truth])
-    match one:
-        case Finding(check=asked, seen=seen):
-            return truth + plain(f"{asked.label} {asked.asked}: {seen}")
-        case GroupFinding(group=group):
-            kind = "any of" if group.any_of else "all of"
-            return truth + plain(f"{group.name}: {kind}" if group.name else kind)

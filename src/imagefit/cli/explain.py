@@ -1,46 +1,76 @@
-"""``imagefit explain``: the decision on an image, an index in a file or an image layout, as a table or as JSON."""
+"""``imagefit explain``: the decision on an image, an index in a file or an image layout, for a person or as data.
+
+Knows where an index comes from and which policy a pull of it would get. Leaves how a decision looks to
+``decision_view``.
+"""
 
 import asyncio
-import json
-import sys
-from dataclasses import replace
-from itertools import islice
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from functools import partial
+from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Final, Literal
 
-from rich.table import Table
-
+from imagefit.cli.decision_view import print_decision
 from imagefit.cli.files import read_file
 from imagefit.cli.layout import Layout, is_layout
 from imagefit.cli.node import read_node
-from imagefit.cli.terminal import EXIT, STYLES, Terminal, plain
+from imagefit.cli.progress import Progress
+from imagefit.cli.terminal import EXIT, print_data, tell
 from imagefit.config import Config, load_config
-from imagefit.errors import InvalidIndexError
+from imagefit.errors import InvalidConfigurationError, InvalidIndexError
 from imagefit.library import choose
 from imagefit.model.decision import Decision
 from imagefit.model.facts import Node
 from imagefit.model.oci import ImageIndex, digest_of, parse_index
-from imagefit.model.policy import Policy
-from imagefit.model.reference import parse_reference
-from imagefit.registry.build import registry_client
-from imagefit.selection.explain import as_data, platform_of, reason, short, why_chosen
+from imagefit.model.policy import Policy, Pull
+from imagefit.model.reference import ImageReference, parse_reference
+from imagefit.registry.cache import ContentCache
+from imagefit.registry.client import RegistryClient
+from imagefit.registry.hosts import read_hosts
+from imagefit.report import Steps
+from imagefit.selection.explain import as_data
 from imagefit.service import Service
 
-_SHOWN_PROBLEMS = 20
+_NO_INDEX: Final = "it is a single manifest, not an index: there is nothing to choose"
+Form = Literal["table", "json", "yaml"]
 
 
-def explain(
-    image: str, config_path: Path | None, node_path: Path | None, *, as_json: bool, referrers: bool = False
-) -> int:
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What is to be explained.
+
+    Attributes:
+        image: an image name, or the path of a file with an image index, or that of an OCI image layout and, after a
+            colon, the name of an index in it.
+        as_name: the image name that a file or a layout is judged by; empty for none, so that only rules for all
+            images hold.
+        namespace: of the pod.
+        runtime_handler: of the pod.
+        annotations: of the pod.
+        config: the configuration file, or None for the default one.
+        node: a node profile to judge for, or None for this node.
+        referrers: believe what only refers to the image, too.
+    """
+
+    image: str
+    as_name: str = ""
+    namespace: str = ""
+    runtime_handler: str = ""
+    annotations: Mapping[str, str] = field(default_factory=dict)
+    config: Path | None = None
+    node: Path | None = None
+    referrers: bool = False
+
+
+def explain(question: Question, form: Form, *, all_checks: bool = False) -> int:
     """Show the decision on an image.
 
     Args:
-        image: an image name, or the path of a file with an image index, or that of an OCI image layout and, after a
-            colon, the name of an index in it.
-        config_path: the configuration, or None for the default one.
-        node_path: a node profile to judge for, or None for this node.
-        as_json: print JSON instead of a table.
-        referrers: believe what only refers to the image, too.
+        question: which, for whom and by what.
+        form: how.
+        all_checks: in a table, show every check of every entry.
 
     Returns:
         0 if an entry that fits is chosen, 3 if one that may fit is, 1 if none is.
@@ -48,26 +78,40 @@ def explain(
     Raises:
         ImagefitError: nothing can be decided; the message says why.
     """
-    config = load_config(config_path)
-    policy = replace(config.effective_policy, trust_referrers=referrers)
-    node = read_node(config, node_path)
+    config = load_config(question.config)
+    decision = _decided(question, config, read_node(config, question.node))
+    if decision is None:
+        _print_no_index(question.image, form)
+        return 0
+    if form == "table":
+        print_decision(decision, all_checks=all_checks)
+    else:
+        print_data({"image": question.image, **as_data(decision)}, form)
+    return 1 if decision.chosen is None else EXIT[decision.chosen.verdict.truth]
+
+
+def _decided(question: Question, config: Config, node: Node) -> Decision | None:
+    """Return the decision, None where the image is no index."""
+    image = question.image
     folder, name = (image, "") if is_layout(Path(image)) else image.rpartition(":")[::2]
     if folder and is_layout(Path(folder)):
         layout = Layout(Path(folder))
         index = layout.index(name)
-        decision = None if index is None else choose(index, node, policy=policy, fetch=layout.fetch)
-    elif _is_file(image):
-        decision = choose(_read_index(image), node, policy=policy)
-    else:
-        print(f"resolving {parse_reference(image)} …", file=sys.stderr)
-        decision = asyncio.run(_decide_reference(image, node, config, policy))
-    if decision is None:
-        return _print_no_index(image, as_json=as_json)
-    if as_json:
-        _print_json({"image": image, **as_data(decision)})
-    else:
-        _print_table(decision)
-    return 1 if decision.chosen is None else EXIT[decision.chosen.verdict.truth]
+        policy = _policy(question, config, question.as_name)
+        return None if index is None else choose(index, node, policy=policy, fetch=layout.fetch)
+    if _is_file(image):
+        return choose(_read_index(image), node, policy=_policy(question, config, question.as_name))
+    reference = parse_reference(image)
+    policy = _policy(question, config, question.as_name or image)
+    return asyncio.run(_looked_up(reference, node, config, policy))
+
+
+def _policy(question: Question, config: Config, name: str) -> Policy:
+    """Return the policy of a pull by that name, as the daemon would; without a name only rules for all images match."""
+    full_name = str(parse_reference(name)) if name else ""
+    pull = Pull(full_name, question.namespace, question.runtime_handler, question.annotations)
+    policy = config.policies.of(pull)
+    return replace(policy, trust_referrers=policy.trust_referrers or question.referrers)
 
 
 def _is_file(image: str) -> bool:
@@ -89,55 +133,34 @@ def _read_index(path: str) -> ImageIndex:
         ) from error
 
 
-async def _decide_reference(image: str, node: Node, config: Config, policy: Policy) -> Decision | None:
+async def _looked_up(reference: ImageReference, node: Node, config: Config, policy: Policy) -> Decision | None:
     async def known() -> Node:
         return node
 
-    registry = registry_client(config.registry.config_paths, Path(config.registry.cache))
-    service = Service(registry, known, policy, config.policy.time_budget)
+    registry = _client(config)
     try:
-        return await service.decide(parse_reference(image), None, complete=True)
+        with Progress(str(reference)) as progress:
+            service = Service(registry, known)
+            return await service.decide(reference, None, policy, complete=True, steps=Steps(progress.begun))
     finally:
         await registry.close()
 
 
-def _print_no_index(image: str, *, as_json: bool) -> int:
-    why = "it is a single manifest, not an index: there is nothing to choose"
-    if as_json:
-        _print_json({"image": image, "index": None, "chosen": None, "why": why, "entries": []})
+def _client(config: Config) -> RegistryClient:
+    """Return a client with the daemon's hosts and cache; a cache that this user may not use is done without."""
+    return RegistryClient(
+        partial(read_hosts, config.registry.config_paths, on_problem=_tell_problem),
+        ContentCache(Path(config.registry.cache)),
+        f"imagefit/{version('imagefit')}",
+    )
+
+
+def _tell_problem(problem: InvalidConfigurationError) -> None:
+    tell(f"left out: {problem}")
+
+
+def _print_no_index(image: str, form: Form) -> None:
+    if form == "table":
+        print(f"{image}: {_NO_INDEX}")
     else:
-        print(f"{image}: {why}")
-    return 0
-
-
-def _print_json(data: dict[str, Any]) -> None:
-    """Print in ASCII: a terminal must not obey what an author wrote, and file names need not be UTF-8."""
-    print(json.dumps(data, indent=2))
-
-
-def _print_table(decision: Decision) -> None:
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
-    for header in ("", "ENTRY", "PLATFORM", "DIGEST", "FITS", "BECAUSE"):
-        table.add_column(header, no_wrap=header in {"", "ENTRY", "DIGEST", "FITS"}, overflow="fold")
-    for ranked in decision.ranking:
-        truth = ranked.verdict.truth
-        table.add_row(
-            "→" if ranked is decision.chosen else "",
-            str(ranked.position),
-            plain(platform_of(ranked)),
-            short(ranked.descriptor.digest).removeprefix("sha256:"),
-            plain(truth, style=STYLES[truth]),
-            plain(reason(ranked.verdict)),
-        )
-    console = Terminal()
-    console.print(table)
-    console.print()
-    if decision.chosen is None:
-        console.print(plain(f"Nothing is pulled: {why_chosen(decision)}."))
-    else:
-        chosen = decision.chosen
-        console.print(plain(f"Entry {chosen.position} ({platform_of(chosen)}) is pulled: {why_chosen(decision)}."))
-        console.print(plain(chosen.descriptor.digest))
-    for ranked in decision.ranking:
-        for problem in islice(ranked.verdict.problems, _SHOWN_PROBLEMS):
-            console.print(plain(f"Entry {ranked.position}: {problem}", style="yellow"))
+        print_data({"image": image, "index": None, "chosen": None, "why": _NO_INDEX, "entries": []}, form)

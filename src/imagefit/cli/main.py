@@ -1,7 +1,7 @@
 """``imagefit``: the commands and their exit codes.
 
-Knows arguments and exit codes: 0 yes, 1 no, 2 error, 3 unknown. Leaves each command's work to a module of its own,
-imported when it is called: ``serve`` must not wait for what only ``explain`` needs.
+Knows exit codes: 0 yes, 1 no, 2 error, 3 unknown. Leaves what can be said to ``arguments`` and each command's work to a
+module of its own, imported when it is called: ``serve`` must not wait for what only ``explain`` needs.
 """
 
 import argparse
@@ -10,13 +10,11 @@ import traceback
 from collections.abc import Sequence
 from importlib.metadata import version
 from io import TextIOWrapper
-from pathlib import Path
 
+from imagefit.cli.arguments import parser
 from imagefit.errors import ImagefitError
 
 EXIT_ERROR = 2
-
-_EPILOG = "Exit codes: 0 yes, 1 no, 2 error, 3 unknown. Configuration: /etc/imagefit/config.toml or --config."
 
 
 def run() -> None:
@@ -35,16 +33,18 @@ def main(arguments: Sequence[str]) -> int:
     Returns:
         The exit code.
     """
-    options = _parser().parse_args(arguments)
+    known = parser()
+    if not arguments:
+        known.print_help()
+        return 0
+    options = known.parse_args(arguments)
     try:
         code = _dispatch(options)
         print(end="", flush=True)  # so that a reader who has gone shows here and not at exit
     except ImagefitError as error:
-        from imagefit.selection.explain import printable
+        from imagefit.cli.terminal import tell
 
-        print(f"imagefit: {printable(error.message)}", file=sys.stderr)
-        if error.advice:
-            print(f"  {printable(error.advice)}", file=sys.stderr)
+        tell(error.message, error.advice)
         return EXIT_ERROR
     except BrokenPipeError:
         # The reader, such as head, has seen enough; what is still buffered must not be written at exit.
@@ -67,12 +67,11 @@ def _dispatch(options: argparse.Namespace) -> int:
         case "serve":
             from imagefit.cli.serve import serve
 
-            return serve(options.config, verbose=options.verbose)
+            return serve(options.config, verbose=options.verbose, metrics=options.metrics)
         case "explain":
-            from imagefit.cli.explain import explain
-
-            as_json = options.output == "json"
-            return explain(options.image, options.config, options.node, as_json=as_json, referrers=options.referrers)
+            return _explain(options)
+        case "decisions":
+            return _decisions(options)
         case "check":
             from imagefit.cli.check import check
 
@@ -90,61 +89,57 @@ def _dispatch(options: argparse.Namespace) -> int:
 
             return show_node(options.config, as_json=options.output == "json")
         case "config":
-            from imagefit.cli.serve import check_config
+            return _config(options)
+        case "completion":
+            from imagefit.cli.completion import print_completion
 
-            return check_config(options.config)
+            return print_completion(options.shell)
         case _:
             print(f"imagefit {version('imagefit')}")
             return 0
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="imagefit", description="Brings the right build of one image tag to this node.", epilog=_EPILOG
+def _explain(options: argparse.Namespace) -> int:
+    from imagefit.cli.explain import Question, explain
+
+    question = Question(
+        options.image,
+        options.as_name,
+        options.namespace,
+        options.runtime_handler,
+        dict(options.annotation),
+        options.config,
+        options.node,
+        options.referrers,
     )
-    parser.add_argument("--config", type=Path, metavar="FILE", help="configuration file (before the command)")
-    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    serve = commands.add_parser("serve", help="answer kubelet's image calls", description=_SERVE, epilog=_EPILOG)
-    serve.add_argument("-v", "--verbose", action="store_true", help="log what a search for a fault needs")
-    explain = commands.add_parser("explain", help="show what would be pulled, and why", description=_EXPLAIN)
-    explain.add_argument("image", metavar="REF|FILE", help="an image name, a file with an index, or an OCI layout")
-    explain.add_argument("--referrers", action="store_true", help="believe what only refers to the image (layouts)")
-    check = commands.add_parser("check", help="judge one compatibility document", description=_CHECK, epilog=_EPILOG)
-    check.add_argument("file", metavar="FILE", help="a document, or - for standard input")
-    for command in (explain, check):
-        command.add_argument("--node", type=Path, metavar="PROFILE", help=_NODE_OPTION)
-    validate = commands.add_parser("validate", help="find the faults of compatibility documents", description=_VALIDATE)
-    validate.add_argument("files", metavar="FILE", nargs="+", help="a document, or - for standard input")
-    schema = commands.add_parser("schema", help="print the JSON Schema of a dialect", description=_SCHEMA)
-    schema.add_argument("dialect", metavar="DIALECT", nargs="?", help="without one, the dialects are listed")
-    node = commands.add_parser("node", help="show what is known of this node", description=_NODE)
-    for command in (explain, check, validate, node):
-        command.add_argument("-o", "--output", choices=("table", "json"), default="table", help="default: table")
-    config = commands.add_parser("config", help="look at the configuration")
-    config.add_subparsers(dest="action", required=True, metavar="ACTION").add_parser("check", help="find its faults")
-    commands.add_parser("version", help="print the version")
-    return parser
+    return explain(question, options.output, all_checks=options.all_checks)
 
 
-_SERVE = (
-    "Listens on [server] socket and forwards to [containerd] socket, choosing at every PullImage. Stops on SIGTERM."
-)
-_EXPLAIN = (
-    "Decides as the daemon would and shows every entry of the index. REF is looked up in its registry; "
-    "FILE is read without any network: of an index the metadata inside it is judged, of an OCI image layout "
-    "(FOLDER or FOLDER:NAME) all that it holds."
-)
-_CHECK = (
-    "Judges a document of any dialect (flat sets, NFD, proposals A to G, a platform) against this node or a profile. "
-    "A set that cannot be read costs itself; the exit code is 2 only where no set is left."
-)
-_VALIDATE = (
-    "Names every fault with its place. Exit codes: 0 no fault, 1 faults, 2 a file cannot be read. "
-    "'-o json' writes a list with one object per file."
-)
-_SCHEMA = "For an editor that completes and checks; 'imagefit validate' knows what a schema cannot say."
-_NODE_OPTION = "judge for the node of this profile, or of this NodeFeature object, instead of this node"
-_NODE = "Shows the facts that images are judged by. '-o json' writes a profile that 'explain --node' replays anywhere."
+def _decisions(options: argparse.Namespace) -> int:
+    from imagefit.cli.decisions import Shown, Wanted, decisions
+
+    wanted = Wanted(options.image, options.result, options.namespace, options.since, options.last)
+    shown = Shown(as_json=options.output == "json", entries=options.entries)
+    return decisions(options.config, wanted, shown, and_follow=options.follow)
+
+
+def _config(options: argparse.Namespace) -> int:
+    from imagefit.cli.config import check_config, show_config, show_config_schema, show_example, show_policy
+
+    match options.action:
+        case "check":
+            return check_config(options.config)
+        case "show":
+            as_json = options.output == "json"
+            if not options.image:
+                return show_config(options.config, as_json=as_json)
+            pod = options.namespace, options.runtime_handler
+            return show_policy(options.config, options.image, *pod, as_json=as_json)
+        case "schema":
+            return show_config_schema()
+        case _:
+            return show_example()
+
 
 if __name__ == "__main__":
     run()

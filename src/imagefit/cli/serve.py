@@ -1,33 +1,23 @@
-"""``imagefit serve`` and ``imagefit config check``."""
+"""``imagefit serve``."""
 
 from pathlib import Path
 
-from imagefit.config import DEFAULT_PATH, load_config
-from imagefit.telemetry import configure_logging
 
-
-def serve(config_path: Path | None, *, verbose: bool) -> int:
+def serve(config_path: Path | None, *, verbose: bool, metrics: str = "") -> int:
     """Serve until told to stop.
+
+    Args:
+        config_path: the configuration file, or None for the default one.
+        verbose: log what a search for a fault needs.
+        metrics: where metrics are served if the configuration does not say; empty for nowhere.
 
     Raises:
         InvalidConfigurationError: the configuration has a fault.
         ListenError: the socket is in use or cannot be made.
     """
+    from imagefit.daemon import Overrides
     from imagefit.daemon import serve as serve_forever
+    from imagefit.reload import LiveConfig
 
-    config = load_config(config_path)
-    configure_logging(verbose=verbose)
-    serve_forever(config)
-    return 0
-
-
-def check_config(config_path: Path | None) -> int:
-    """Read the configuration and say that it is good.
-
-    Raises:
-        InvalidConfigurationError: it has a fault.
-    """
-    load_config(config_path)
-    path = config_path or DEFAULT_PATH
-    print(f"{path}: good" if path.exists() else f"{path}: not there, the defaults are used")
+    serve_forever(LiveConfig(config_path), Overrides(verbose=verbose, metrics_listen=metrics))
     return 0

@@ -6,11 +6,15 @@ to others what the bytes mean.
 
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
 import grpc
 import grpc.aio
+
+from imagefit.cri.wire import CRI_VERSIONS, IMAGES_SERVICE, UNARY_METHODS
+from imagefit.telemetry import metrics
 
 Metadata = tuple[tuple[str, str | bytes], ...]
 
@@ -37,9 +41,18 @@ _NAMESPACE: Metadata = (("containerd-namespace", "k8s.io"),)
 _CALL_SECONDS = 10.0
 _END: Any = grpc.aio.EOF  # type: ignore[attr-defined] # missing in the stubs
 
+_CODES = {code.value[0]: code.name for code in grpc.StatusCode}
+# What metrics tell apart; a caller can ask for methods of any name.
+_TOLD_APART = (
+    UNARY_METHODS
+    | {f"/{version}.RuntimeService/GetContainerEvents" for version in CRI_VERSIONS}
+    | {f"{IMAGES_SERVICE}{method}" for method in ("Get", "Create", "Update", "Delete")}
+)
+
 _Reply = TypeVar("_Reply")
 UnaryCall = grpc.aio.UnaryUnaryCall[bytes, bytes]
 StreamCall = grpc.aio.UnaryStreamCall[bytes, bytes]
+_Call = TypeVar("_Call", UnaryCall, StreamCall)
 
 
 class Backend:
@@ -69,16 +82,41 @@ class Backend:
     def unary(self, method: str, request: bytes, metadata: Metadata, timeout_seconds: float | None) -> UnaryCall:
         """Start a call with one reply."""
         callable_ = self._channel.unary_unary(method, request_serializer=None, response_deserializer=None)
-        return callable_(request, timeout=timeout_seconds, metadata=grpc.aio.Metadata(*metadata))
+        return _counted(method, callable_(request, timeout=timeout_seconds, metadata=grpc.aio.Metadata(*metadata)))
 
     def stream(self, method: str, request: bytes, metadata: Metadata, timeout_seconds: float | None) -> StreamCall:
         """Start a call with any number of replies."""
         callable_ = self._channel.unary_stream(method, request_serializer=None, response_deserializer=None)
-        return callable_(request, timeout=timeout_seconds, metadata=grpc.aio.Metadata(*metadata))
+        return _counted(method, callable_(request, timeout=timeout_seconds, metadata=grpc.aio.Metadata(*metadata)))
 
     async def close(self) -> None:
         """End every call and the connection."""
         await self._channel.close(grace=None)
+
+
+def _counted(method: str, call: _Call) -> _Call:
+    """Return the call; its status is counted once it has one."""
+    if metrics.CONTAINERD_CALLS.is_on:
+        core: Any = call._cython_call  # type: ignore[attr-defined] # noqa: SLF001 - the public way keeps more alive
+        core.add_done_callback(partial(_count, method, core))
+    return call
+
+
+def _count(method: str, core: Any) -> None:  # noqa: ANN401 - a class of grpc's core
+    code = _CODES.get(_status_of(core), "UNKNOWN")
+    metrics.CONTAINERD_CALLS.add(method=method[1:] if method in _TOLD_APART else metrics.OTHER, code=code)
+
+
+def _status_of(core: Any) -> int | None:  # noqa: ANN401 - see above
+    """Return the status of a call that is done: there is nothing to wait for, so no task is spent on it."""
+    answer = core.status()
+    try:
+        answer.send(None)
+    except StopIteration as done:
+        code: int = done.value.code()
+        return code
+    answer.close()
+    return None
 
 
 async def ended(call: UnaryCall) -> bytes:

@@ -4,15 +4,18 @@
 # source: imagefit/cri/messages.proto
 # Protobuf Python Version: 7.35.1
 """Generated protocol buffer code."""
-
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import descriptor_pool as _descriptor_pool
 from google.protobuf import runtime_version as _runtime_version
 from google.protobuf import symbol_database as _symbol_database
 from google.protobuf.internal import builder as _builder
-
 _runtime_version.ValidateProtobufRuntimeVersion(
-    _runtime_version.Domain.PUBLIC, 7, 35, 1, "", "imagefit/cri/messages.proto"
+    _runtime_version.Domain.PUBLIC,
+    7,
+    35,
+    1,
+    '',
+    'imagefit/cri/messages.proto'
 )
 # @@protoc_insertion_point(imports)
 
@@ -22,45 +25,61 @@ _sym_db = _symbol_database.Default()
 from google.protobuf import field_mask_pb2 as google_dot_protobuf_dot_field__mask__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(
-    b'\n\x1bimagefit/cri/messages.proto\x12\x0cimagefit.cri\x1a google/protobuf/field_mask.proto"\x1a\n\tImageSpec\x12\r\n\x05image\x18\x01 \x01(\t"n\n\nAuthConfig\x12\x10\n\x08username\x18\x01 \x01(\t\x12\x10\n\x08password\x18\x02 \x01(\t\x12\x0c\n\x04\x61uth\x18\x03 \x01(\t\x12\x16\n\x0eserver_address\x18\x04 \x01(\t\x12\x16\n\x0eidentity_token\x18\x05 \x01(\t"b\n\x10PullImageRequest\x12&\n\x05image\x18\x01 \x01(\x0b\x32\x17.imagefit.cri.ImageSpec\x12&\n\x04\x61uth\x18\x02 \x01(\x0b\x32\x18.imagefit.cri.AuthConfig"&\n\x11PullImageResponse\x12\x11\n\timage_ref\x18\x01 \x01(\t"<\n\x12ImageStatusRequest\x12&\n\x05image\x18\x01 \x01(\x0b\x32\x17.imagefit.cri.ImageSpec"\x16\n\x08\x43riImage\x12\n\n\x02id\x18\x01 \x01(\t"<\n\x13ImageStatusResponse\x12%\n\x05image\x18\x01 \x01(\x0b\x32\x16.imagefit.cri.CriImage">\n\nDescriptor\x12\x12\n\nmedia_type\x18\x01 \x01(\t\x12\x0e\n\x06\x64igest\x18\x02 \x01(\t\x12\x0c\n\x04size\x18\x03 \x01(\x03"\x9f\x01\n\x05Image\x12\x0c\n\x04name\x18\x01 \x01(\t\x12/\n\x06labels\x18\x02 \x03(\x0b\x32\x1f.imagefit.cri.Image.LabelsEntry\x12(\n\x06target\x18\x03 \x01(\x0b\x32\x18.imagefit.cri.Descriptor\x1a-\n\x0bLabelsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01"\x1f\n\x0fGetImageRequest\x12\x0c\n\x04name\x18\x01 \x01(\t"6\n\x10GetImageResponse\x12"\n\x05image\x18\x01 \x01(\x0b\x32\x13.imagefit.cri.Image"8\n\x12\x43reateImageRequest\x12"\n\x05image\x18\x01 \x01(\x0b\x32\x13.imagefit.cri.Image"i\n\x12UpdateImageRequest\x12"\n\x05image\x18\x01 \x01(\x0b\x32\x13.imagefit.cri.Image\x12/\n\x0bupdate_mask\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.FieldMask""\n\x12\x44\x65leteImageRequest\x12\x0c\n\x04name\x18\x01 \x01(\tb\x06proto3'
-)
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1bimagefit/cri/messages.proto\x12\x0cimagefit.cri\x1a google/protobuf/field_mask.proto\"\xa6\x01\n\tImageSpec\x12\r\n\x05image\x18\x01 \x01(\t\x12=\n\x0b\x61nnotations\x18\x02 \x03(\x0b\x32(.imagefit.cri.ImageSpec.AnnotationsEntry\x12\x17\n\x0fruntime_handler\x18\x13 \x01(\t\x1a\x32\n\x10\x41nnotationsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"n\n\nAuthConfig\x12\x10\n\x08username\x18\x01 \x01(\t\x12\x10\n\x08password\x18\x02 \x01(\t\x12\x0c\n\x04\x61uth\x18\x03 \x01(\t\x12\x16\n\x0eserver_address\x18\x04 \x01(\t\x12\x16\n\x0eidentity_token\x18\x05 \x01(\t\"\'\n\x12PodSandboxMetadata\x12\x11\n\tnamespace\x18\x03 \x01(\t\"\xc0\x01\n\x10PodSandboxConfig\x12\x32\n\x08metadata\x18\x01 \x01(\x0b\x32 .imagefit.cri.PodSandboxMetadata\x12\x44\n\x0b\x61nnotations\x18\x07 \x03(\x0b\x32/.imagefit.cri.PodSandboxConfig.AnnotationsEntry\x1a\x32\n\x10\x41nnotationsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"\x9a\x01\n\x10PullImageRequest\x12&\n\x05image\x18\x01 \x01(\x0b\x32\x17.imagefit.cri.ImageSpec\x12&\n\x04\x61uth\x18\x02 \x01(\x0b\x32\x18.imagefit.cri.AuthConfig\x12\x36\n\x0esandbox_config\x18\x03 \x01(\x0b\x32\x1e.imagefit.cri.PodSandboxConfig\"&\n\x11PullImageResponse\x12\x11\n\timage_ref\x18\x01 \x01(\t\"<\n\x12ImageStatusRequest\x12&\n\x05image\x18\x01 \x01(\x0b\x32\x17.imagefit.cri.ImageSpec\"\x16\n\x08\x43riImage\x12\n\n\x02id\x18\x01 \x01(\t\"<\n\x13ImageStatusResponse\x12%\n\x05image\x18\x01 \x01(\x0b\x32\x16.imagefit.cri.CriImage\">\n\nDescriptor\x12\x12\n\nmedia_type\x18\x01 \x01(\t\x12\x0e\n\x06\x64igest\x18\x02 \x01(\t\x12\x0c\n\x04size\x18\x03 \x01(\x03\"\x9f\x01\n\x05Image\x12\x0c\n\x04name\x18\x01 \x01(\t\x12/\n\x06labels\x18\x02 \x03(\x0b\x32\x1f.imagefit.cri.Image.LabelsEntry\x12(\n\x06target\x18\x03 \x01(\x0b\x32\x18.imagefit.cri.Descriptor\x1a-\n\x0bLabelsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"\x1f\n\x0fGetImageRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"6\n\x10GetImageResponse\x12\"\n\x05image\x18\x01 \x01(\x0b\x32\x13.imagefit.cri.Image\"8\n\x12\x43reateImageRequest\x12\"\n\x05image\x18\x01 \x01(\x0b\x32\x13.imagefit.cri.Image\"i\n\x12UpdateImageRequest\x12\"\n\x05image\x18\x01 \x01(\x0b\x32\x13.imagefit.cri.Image\x12/\n\x0bupdate_mask\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.FieldMask\"\"\n\x12\x44\x65leteImageRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"%\n\x12HealthCheckRequest\x12\x0f\n\x07service\x18\x01 \x01(\t\"\x92\x01\n\x13HealthCheckResponse\x12?\n\x06status\x18\x01 \x01(\x0e\x32/.imagefit.cri.HealthCheckResponse.ServingStatus\":\n\rServingStatus\x12\x0b\n\x07UNKNOWN\x10\x00\x12\x0b\n\x07SERVING\x10\x01\x12\x0f\n\x0bNOT_SERVING\x10\x02\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
-_builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, "imagefit.cri.messages_pb2", _globals)
+_builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'imagefit.cri.messages_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
-    DESCRIPTOR._loaded_options = None
-    _globals["_IMAGE_LABELSENTRY"]._loaded_options = None
-    _globals["_IMAGE_LABELSENTRY"]._serialized_options = b"8\001"
-    _globals["_IMAGESPEC"]._serialized_start = 79
-    _globals["_IMAGESPEC"]._serialized_end = 105
-    _globals["_AUTHCONFIG"]._serialized_start = 107
-    _globals["_AUTHCONFIG"]._serialized_end = 217
-    _globals["_PULLIMAGEREQUEST"]._serialized_start = 219
-    _globals["_PULLIMAGEREQUEST"]._serialized_end = 317
-    _globals["_PULLIMAGERESPONSE"]._serialized_start = 319
-    _globals["_PULLIMAGERESPONSE"]._serialized_end = 357
-    _globals["_IMAGESTATUSREQUEST"]._serialized_start = 359
-    _globals["_IMAGESTATUSREQUEST"]._serialized_end = 419
-    _globals["_CRIIMAGE"]._serialized_start = 421
-    _globals["_CRIIMAGE"]._serialized_end = 443
-    _globals["_IMAGESTATUSRESPONSE"]._serialized_start = 445
-    _globals["_IMAGESTATUSRESPONSE"]._serialized_end = 505
-    _globals["_DESCRIPTOR"]._serialized_start = 507
-    _globals["_DESCRIPTOR"]._serialized_end = 569
-    _globals["_IMAGE"]._serialized_start = 572
-    _globals["_IMAGE"]._serialized_end = 731
-    _globals["_IMAGE_LABELSENTRY"]._serialized_start = 686
-    _globals["_IMAGE_LABELSENTRY"]._serialized_end = 731
-    _globals["_GETIMAGEREQUEST"]._serialized_start = 733
-    _globals["_GETIMAGEREQUEST"]._serialized_end = 764
-    _globals["_GETIMAGERESPONSE"]._serialized_start = 766
-    _globals["_GETIMAGERESPONSE"]._serialized_end = 820
-    _globals["_CREATEIMAGEREQUEST"]._serialized_start = 822
-    _globals["_CREATEIMAGEREQUEST"]._serialized_end = 878
-    _globals["_UPDATEIMAGEREQUEST"]._serialized_start = 880
-    _globals["_UPDATEIMAGEREQUEST"]._serialized_end = 985
-    _globals["_DELETEIMAGEREQUEST"]._serialized_start = 987
-    _globals["_DELETEIMAGEREQUEST"]._serialized_end = 1021
+  DESCRIPTOR._loaded_options = None
+  _globals['_IMAGESPEC_ANNOTATIONSENTRY']._loaded_options = None
+  _globals['_IMAGESPEC_ANNOTATIONSENTRY']._serialized_options = b'8\001'
+  _globals['_PODSANDBOXCONFIG_ANNOTATIONSENTRY']._loaded_options = None
+  _globals['_PODSANDBOXCONFIG_ANNOTATIONSENTRY']._serialized_options = b'8\001'
+  _globals['_IMAGE_LABELSENTRY']._loaded_options = None
+  _globals['_IMAGE_LABELSENTRY']._serialized_options = b'8\001'
+  _globals['_IMAGESPEC']._serialized_start=80
+  _globals['_IMAGESPEC']._serialized_end=246
+  _globals['_IMAGESPEC_ANNOTATIONSENTRY']._serialized_start=196
+  _globals['_IMAGESPEC_ANNOTATIONSENTRY']._serialized_end=246
+  _globals['_AUTHCONFIG']._serialized_start=248
+  _globals['_AUTHCONFIG']._serialized_end=358
+  _globals['_PODSANDBOXMETADATA']._serialized_start=360
+  _globals['_PODSANDBOXMETADATA']._serialized_end=399
+  _globals['_PODSANDBOXCONFIG']._serialized_start=402
+  _globals['_PODSANDBOXCONFIG']._serialized_end=594
+  _globals['_PODSANDBOXCONFIG_ANNOTATIONSENTRY']._serialized_start=196
+  _globals['_PODSANDBOXCONFIG_ANNOTATIONSENTRY']._serialized_end=246
+  _globals['_PULLIMAGEREQUEST']._serialized_start=597
+  _globals['_PULLIMAGEREQUEST']._serialized_end=751
+  _globals['_PULLIMAGERESPONSE']._serialized_start=753
+  _globals['_PULLIMAGERESPONSE']._serialized_end=791
+  _globals['_IMAGESTATUSREQUEST']._serialized_start=793
+  _globals['_IMAGESTATUSREQUEST']._serialized_end=853
+  _globals['_CRIIMAGE']._serialized_start=855
+  _globals['_CRIIMAGE']._serialized_end=877
+  _globals['_IMAGESTATUSRESPONSE']._serialized_start=879
+  _globals['_IMAGESTATUSRESPONSE']._serialized_end=939
+  _globals['_DESCRIPTOR']._serialized_start=941
+  _globals['_DESCRIPTOR']._serialized_end=1003
+  _globals['_IMAGE']._serialized_start=1006
+  _globals['_IMAGE']._serialized_end=1165
+  _globals['_IMAGE_LABELSENTRY']._serialized_start=1120
+  _globals['_IMAGE_LABELSENTRY']._serialized_end=1165
+  _globals['_GETIMAGEREQUEST']._serialized_start=1167
+  _globals['_GETIMAGEREQUEST']._serialized_end=1198
+  _globals['_GETIMAGERESPONSE']._serialized_start=1200
+  _globals['_GETIMAGERESPONSE']._serialized_end=1254
+  _globals['_CREATEIMAGEREQUEST']._serialized_start=1256
+  _globals['_CREATEIMAGEREQUEST']._serialized_end=1312
+  _globals['_UPDATEIMAGEREQUEST']._serialized_start=1314
+  _globals['_UPDATEIMAGEREQUEST']._serialized_end=1419
+  _globals['_DELETEIMAGEREQUEST']._serialized_start=1421
+  _globals['_DELETEIMAGEREQUEST']._serialized_end=1455
+  _globals['_HEALTHCHECKREQUEST']._serialized_start=1457
+  _globals['_HEALTHCHECKREQUEST']._serialized_end=1494
+  _globals['_HEALTHCHECKRESPONSE']._serialized_start=1497
+  _globals['_HEALTHCHECKRESPONSE']._serialized_end=1643
+  _globals['_HEALTHCHECKRESPONSE_SERVINGSTATUS']._serialized_start=1585
+  _globals['_HEALTHCHECKRESPONSE_SERVINGSTATUS']._serialized_end=1643
 # @@protoc_insertion_point(module_scope)

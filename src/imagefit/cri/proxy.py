@@ -4,6 +4,7 @@ Knows how to be invisible: metadata, deadline, cancellation, status, details and
 choice to the function it is given and containerd's records to ``records``.
 """
 
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from functools import partial
@@ -14,15 +15,20 @@ import grpc.aio
 
 from imagefit import telemetry
 from imagefit.cri.backend import Backend, Metadata, cancel, ended, initial_metadata, messages
+from imagefit.cri.health import Health
 from imagefit.cri.records import Records
 from imagefit.cri.wire import PULL_METHODS, UNARY_METHODS, PullRequest, UnreadableMessageError, read_pull_request
 from imagefit.errors import RecordsError
 from imagefit.model.decision import Outcome, PassThrough, Refuse, Rewrite
+from imagefit.telemetry import metrics, tracing
 
 Choose = Callable[[PullRequest, float | None], Awaitable[Outcome]]
 """Decides what becomes of a pull, given the seconds that its caller still waits if limited; must not raise."""
 
+Missing = Callable[[], Awaitable[str]]
 Context = grpc.aio.ServicerContext[bytes, bytes]
+_TRACEPARENT = "traceparent"
+log = telemetry.part("cri")
 # Set anew by our own channel and server; passing them on would send them twice.
 _HOP_BY_HOP = frozenset({"user-agent", "content-type", "te", "grpc-timeout", "grpc-accept-encoding"})
 
@@ -39,12 +45,22 @@ class _Answer:
 class Proxy(grpc.GenericRpcHandler):  # type: ignore[type-arg] # not generic at run time
     """Answers every method of every service by asking containerd."""
 
-    def __init__(self, backend: Backend, records: Records, choose: Choose) -> None:
-        """Forward to ``backend`` and ask ``choose`` about every PullImage."""
+    def __init__(self, backend: Backend, records: Records, choose: Choose, missing: Missing | None = None) -> None:
+        """Forward to ``backend`` and ask ``choose`` about every PullImage.
+
+        Args:
+            backend: containerd.
+            records: of the images that are chosen.
+            choose: what becomes of a pull.
+            missing: returns what keeps pulls from being answered now, empty for nothing; with it the gRPC health
+                service speaks of imagefit, without it of containerd.
+        """
         self._backend = backend
         self._records = records
         self._choose = choose
         self._handlers = {method: self._unary_handler(method) for method in UNARY_METHODS}
+        if missing is not None:
+            self._handlers |= Health(missing, self._forward_stream).handlers()
 
     def service(self, handler_call_details: grpc.HandlerCallDetails) -> "grpc.RpcMethodHandler[Any, Any]":
         """Return the handler of a method; one that is not known is forwarded as a stream, which fits any reply."""
@@ -87,16 +103,20 @@ class Proxy(grpc.GenericRpcHandler):  # type: ignore[type-arg] # not generic at 
 
     async def _pull(self, method: str, content: bytes, context: Context) -> bytes:
         try:
-            request = read_pull_request(content)
+            request = read_pull_request(content, _traceparent(context))
         except UnreadableMessageError:
             return await self._forward(method, content, context)
+        with tracing.span("PullImage", parent=request.traceparent):
+            return await self._pull_as_chosen(method, request, context)
+
+    async def _pull_as_chosen(self, method: str, request: PullRequest, context: Context) -> bytes:
         outcome = await self._choose(request, context.time_remaining())
         match outcome:
             case PassThrough(reference):
                 async with self._records.kept(method, reference):
-                    return await self._forward(method, content, context)
-            case Refuse(message, transient):
-                code = grpc.StatusCode.UNAVAILABLE if transient else grpc.StatusCode.FAILED_PRECONDITION
+                    return await self._forward(method, request.content, context)
+            case Refuse(message):
+                code = grpc.StatusCode.UNAVAILABLE if outcome.transient else grpc.StatusCode.FAILED_PRECONDITION
                 return await context.abort(code, message)
             case Rewrite():
                 return await self._pull_chosen(method, request, outcome, context)
@@ -108,13 +128,16 @@ class Proxy(grpc.GenericRpcHandler):  # type: ignore[type-arg] # not generic at 
         answers: list[_Answer] = []
 
         async def pull() -> bytes:
+            started = time.perf_counter()
             answers.append(await self._answer(method, rewritten, context))
+            metrics.STEP_SECONDS.observe(time.perf_counter() - started, step="pull")
             return answers[-1].reply
 
         try:
             reply = await self._records.pulled(method, rewrite, pull)
         except RecordsError as error:
-            telemetry.warning("records-failed", image=rewrite.reference, chosen=rewrite.chosen_digest, error=error)
+            metrics.FALLBACKS.add(reason=error.code)
+            log.warning("records-failed", image=rewrite.reference, chosen=rewrite.chosen_digest, error=error)
         else:
             await _pass_metadata(answers[-1].initial, answers[-1].trailing, context)
             return reply
@@ -123,7 +146,15 @@ class Proxy(grpc.GenericRpcHandler):  # type: ignore[type-arg] # not generic at 
 
 
 def _request_metadata(context: Context) -> Metadata:
-    return _passable(context.invocation_metadata())
+    metadata = _passable(context.invocation_metadata())
+    ours = tracing.traceparent()
+    if not ours:
+        return metadata
+    return (*((key, value) for key, value in metadata if key != _TRACEPARENT), (_TRACEPARENT, ours))
+
+
+def _traceparent(context: Context) -> str:
+    return next((str(value) for key, value in context.invocation_metadata() or () if key == _TRACEPARENT), "")
 
 
 def _passable(metadata: Any) -> Metadata:  # noqa: ANN401 - grpc's several metadata types

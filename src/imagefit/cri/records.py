@@ -7,6 +7,7 @@ containerd's CRI plugin (``internal/cri/server/images/image_pull.go``, ``createO
 
 import asyncio
 import contextlib
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -21,6 +22,9 @@ from imagefit.cri.backend import Backend, retrieved
 from imagefit.errors import RecordsError
 from imagefit.model.decision import Rewrite
 from imagefit.model.reference import ImageReference
+from imagefit.telemetry import metrics
+
+log = telemetry.part("cri")
 
 _SHOWN_SECONDS = 10.0
 _GONE_SECONDS = 2.0
@@ -150,9 +154,9 @@ class Records:
         try:
             await self._delete(name)
             if not await self._becomes(method, {name: ""}, _GONE_SECONDS):
-                telemetry.warning("record-lingers", name=name)
+                log.warning("record-lingers", name=name)
         except (grpc.aio.AioRpcError, wire.UnreadableMessageError) as error:
-            telemetry.warning("record-lingers", name=name, error=error)
+            log.warning("record-lingers", name=name, error=error)
 
     async def _look(self, name: str, hold: _Hold) -> None:
         """Find out, once for all pulls under way, whether a record was there before the first of them."""
@@ -170,7 +174,9 @@ class Records:
         try:
             with _translated():
                 async with self._locks.setdefault(rewrite.reference.repository, asyncio.Lock()):
+                    started = time.perf_counter()
                     await self._write(method, rewrite, wire.read_pull_response(reply))
+                    metrics.STEP_SECONDS.observe(time.perf_counter() - started, step="records")
         finally:
             await self._left(method, rewrite.chosen_name, hold)
 
@@ -188,7 +194,10 @@ class Records:
             raise
 
     async def _show(self, method: str, rewrite: Rewrite, image_id: str) -> None:
-        if not await self._becomes(method, dict.fromkeys(rewrite.record_names, image_id), self._shown_seconds):
+        started = time.perf_counter()
+        shown = await self._becomes(method, dict.fromkeys(rewrite.record_names, image_id), self._shown_seconds)
+        metrics.RECORD_WAIT.observe(time.perf_counter() - started)
+        if not shown:
             raise RecordsError(f"containerd did not show {rewrite.reference} within {self._shown_seconds:g} s")
 
     async def _point(self, name: str, target: bytes) -> None:
@@ -209,7 +218,7 @@ class Records:
                     await self._backend.call(f"{wire.IMAGES_SERVICE}Update", wire.restore_request(record))
             except grpc.aio.AioRpcError as error:
                 # The plain pull that follows writes the same names anew.
-                telemetry.warning("undo-failed", name=name, code=error.code().name)
+                log.warning("undo-failed", name=name, code=error.code().name)
 
     async def _delete(self, name: str) -> None:
         try:
@@ -254,11 +263,11 @@ def _translated() -> Iterator[None]:
     except RecordsError:
         raise
     except Exception as error:
-        telemetry.failure("defect", error)
+        log.failure("defect", error)
         raise RecordsError("an internal error, see the log of imagefit") from error
 
 
 def _log_failure(task: "asyncio.Future[None]") -> None:
     """Log what the caller, who has gone, would have been told."""
     if not task.cancelled() and (error := task.exception()):
-        telemetry.warning("records-failed", error=error)
+        log.warning("records-failed", error=error)

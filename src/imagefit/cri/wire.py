@@ -4,6 +4,7 @@ Knows the methods that imagefit hooks or calls and the fields that it reads. Eve
 a rewrite. Sources: k8s.io/cri-api (``runtime/v1/api.proto``), containerd (``api/services/images/v1/images.proto``).
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TypeVar
 
@@ -11,6 +12,7 @@ from google.protobuf.message import DecodeError, Message
 
 from imagefit.cri import messages_pb2 as messages
 from imagefit.model.credentials import AuthConfig
+from imagefit.model.policy import POD_ANNOTATIONS
 
 _Message = TypeVar("_Message", bound=Message)
 
@@ -51,11 +53,19 @@ class PullRequest:
         image: the image name as kubelet sent it.
         auth: the credentials that came along, or None.
         content: the whole request, for a rewrite.
+        namespace: of the pod; empty where the request does not say.
+        runtime_handler: of the pod; empty for the node's default one.
+        annotations: of the pod, those that imagefit knows.
+        traceparent: the caller's trace context, as W3C writes it; empty for none.
     """
 
     image: str
     auth: AuthConfig | None
     content: bytes = field(repr=False)
+    namespace: str = ""
+    runtime_handler: str = ""
+    annotations: Mapping[str, str] = field(default_factory=dict)
+    traceparent: str = ""
 
     def rewritten(self, image: str) -> bytes:
         """Return the request with only the image name changed; unknown fields stay as they are."""
@@ -87,15 +97,28 @@ class Record:
         return bool(target.media_type and target.digest and target.size > 0)
 
 
-def read_pull_request(content: bytes) -> PullRequest:
+def read_pull_request(content: bytes, traceparent: str = "") -> PullRequest:
     """Read a PullImage request of any CRI version.
+
+    Args:
+        content: the message. A pod's annotations come with the image and with its sandbox; the image's stand.
+        traceparent: the trace context that came with the call.
 
     Raises:
         UnreadableMessageError: it is none.
     """
     request = _parsed(messages.PullImageRequest, content)
-    auth = request.auth if request.HasField("auth") else None
-    return PullRequest(request.image.image, None if auth is None else _auth_config(auth), content)
+    image, sandbox = request.image, request.sandbox_config
+    annotations = {**sandbox.annotations, **image.annotations}
+    return PullRequest(
+        image.image,
+        _auth_config(request.auth) if request.HasField("auth") else None,
+        content,
+        sandbox.metadata.namespace,
+        image.runtime_handler,
+        {name: annotations[name] for name in POD_ANNOTATIONS if name in annotations},
+        traceparent,
+    )
 
 
 def read_pull_response(content: bytes) -> str:
@@ -161,6 +184,21 @@ def restore_request(record: Record) -> bytes:
 def delete_request(name: str) -> bytes:
     """Return a request that deletes a record; what only it kept alive is collected later."""
     return messages.DeleteImageRequest(name=name).SerializeToString()
+
+
+def read_health_request(content: bytes) -> str:
+    """Return the service that a health check asks about; empty for the server as a whole.
+
+    Raises:
+        UnreadableMessageError: it is none.
+    """
+    return _parsed(messages.HealthCheckRequest, content).service
+
+
+def health_response(*, serving: bool) -> bytes:
+    """Return the reply to a health check."""
+    status = messages.HealthCheckResponse.SERVING if serving else messages.HealthCheckResponse.NOT_SERVING
+    return messages.HealthCheckResponse(status=status).SerializeToString()
 
 
 def _image(name: str, target: bytes) -> messages.Image:

@@ -5,20 +5,10 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from imagefit.model.oci import Descriptor
+from imagefit.model.policy import Criterion, Policy, Preference, Requirement
 from imagefit.model.reference import ImageReference
 from imagefit.model.requirement import Alternative, Check, Document, Group, Problem
 from imagefit.model.truth import Truth
-
-
-class Criterion(StrEnum):
-    """What ranks one entry before another."""
-
-    TIER = "tier"
-    PREFERENCE = "preference"
-    SCORE = "score"
-    CPU = "cpu"
-    SPECIFICITY = "specificity"
-    POSITION = "position"
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,6 +131,27 @@ class Verdict:
                 yield from leaves(document.deciding.findings)
 
 
+class Bar(StrEnum):
+    """By which part of the policy an entry that fits, or may fit, is no candidate all the same."""
+
+    UNKNOWN = "unknown"
+    REQUIRE = "require"
+    FORBID = "forbid"
+
+
+@dataclass(frozen=True, slots=True)
+class Barred:
+    """Why an entry is no candidate although it fits or may fit.
+
+    Attributes:
+        bar: the part of the policy.
+        requirement: which one is not met, or of ``FORBID``, is; None for ``UNKNOWN``.
+    """
+
+    bar: Bar
+    requirement: Requirement | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class Ranked:
     """One entry in rank order.
@@ -150,12 +161,21 @@ class Ranked:
         descriptor: the entry.
         verdict: how it was judged.
         merits: one number per criterion, higher is better.
+        barred: why the policy does not let it be chosen; None where it does, and for entries that do not fit.
+        met: the preferences that it meets, in the policy's order.
     """
 
     position: int
     descriptor: Descriptor
     verdict: Verdict
     merits: dict[Criterion, int]
+    barred: Barred | None = None
+    met: tuple[Preference, ...] = ()
+
+    @property
+    def is_candidate(self) -> bool:
+        """Whether it fits, or may fit, and the policy lets it be chosen."""
+        return self.barred is None and self.verdict.truth is not Truth.NO
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,6 +184,7 @@ class Decision:
 
     Attributes:
         index_digest: of the index that was judged.
+        policy: by which it was made.
         ranking: every entry, best first; those that do not fit are at the end.
         chosen: the entry to pull, or None where none may be pulled.
         decided_by: the criterion that put the chosen entry before the next; None without a next.
@@ -171,10 +192,23 @@ class Decision:
     """
 
     index_digest: str
+    policy: Policy
     ranking: tuple[Ranked, ...]
     chosen: Ranked | None
     decided_by: Criterion | None
     is_plain: bool
+
+
+class Reason(StrEnum):
+    """Why a pull goes as it goes, where no error is the reason; an error gives its code."""
+
+    CHOSEN = "chosen"
+    NO_MATCH = "no-match"
+    OBSERVE = "observe"
+    OFF = "off"
+    PLAIN = "plain"
+    NO_INDEX = "no-index"
+    NO_NAME = "no-name"
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,11 +217,13 @@ class PassThrough:
 
     Attributes:
         reference: what was asked for; None where it is no image name.
-        reason: why nothing is rewritten, in a few words for the log.
+        reason: why nothing is rewritten, a ``Reason`` or an error's code.
+        why: the same as a sentence.
     """
 
     reference: ImageReference | None
     reason: str
+    why: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,10 +232,12 @@ class Refuse:
 
     Attributes:
         message: what the pod's events show, less than 1 KiB.
+        reason: ``Reason.NO_MATCH`` or an error's code.
         transient: a later try may end differently although neither image nor node changes.
     """
 
     message: str
+    reason: str
     transient: bool = False
 
 

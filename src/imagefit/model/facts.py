@@ -4,9 +4,11 @@ Knows the three shapes a feature can have and what "covered" means. Leaves to ot
 image asks. The model is that of NFD's ``NodeFeature`` object (``spec.features``), with the platform beside it.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Final, Literal
+
+from imagefit.model.microarchitecture import normalize
 
 Attributes = Mapping[str, str]
 
@@ -99,9 +101,21 @@ class Node:
         architecture: as OCI writes it, such as ``amd64``.
         variant: the highest that the CPU runs, such as ``v3``; empty where it is not known.
         facts: everything else.
+        also_runs: further platforms, as ``platform_name`` writes them, that a runtime handler of the node runs.
     """
 
     os: str
     architecture: str
     variant: str = ""
     facts: Facts = field(default_factory=Facts)
+    also_runs: frozenset[str] = frozenset()
+
+    def with_platforms(self, names: Iterable[str]) -> "Node":
+        """Return the node as one that runs these platforms, ``os/architecture``, too; its own is not among them."""
+        further = {platform_name(*name.partition("/")[::2]) for name in names}
+        return replace(self, also_runs=(self.also_runs | further) - {platform_name(self.os, self.architecture)})
+
+
+def platform_name(os: str, architecture: str) -> str:
+    """Return ``os/architecture`` in lower-case and normalised, such as ``linux/amd64`` for Linux and x86_64."""
+    return f"{os.lower()}/{normalize(architecture, '')[0]}"

@@ -14,6 +14,9 @@ from imagefit.node.collect import Collected, collect
 from imagefit.node.contract import Detector, HostView
 from imagefit.node.detectors import DETECTORS
 from imagefit.node.runner import Runner
+from imagefit.telemetry import metrics
+
+log = telemetry.part("node")
 
 _MAX_AGE_SECONDS = 60.0
 
@@ -37,6 +40,11 @@ class NodeSource:
         self._detected_at = 0.0
         self._detecting: asyncio.Future[Node] | None = None
 
+    @property
+    def is_known(self) -> bool:
+        """Whether the node has been looked at."""
+        return self._known is not None
+
     async def node(self) -> Node:
         """Return the facts: the first ones are waited for, old ones are returned while new ones are looked for."""
         is_old = time.monotonic() - self._detected_at > self._max_age_seconds
@@ -53,11 +61,14 @@ class NodeSource:
         collected = await asyncio.to_thread(collect, self._host, self._detectors, self._runner)
         node = collected.node
         if self._known is None:
-            telemetry.info("node", os=node.os, architecture=node.architecture, variant=node.variant)
+            log.info("node", os=node.os, architecture=node.architecture, variant=node.variant)
+        for report in collected.reports:
+            metrics.DETECTOR_OK.set(report.ok, detector=report.name)
+            metrics.DETECTOR_SECONDS.set(report.seconds, detector=report.name)
         faults = tuple(_faults(collected))
         for event, detector, error in faults:
             if (event, detector, error) not in self._logged:
-                telemetry.warning(event, detector=detector, error=error)
+                log.warning(event, detector=detector, error=error)
         self._logged = frozenset(faults)
         return node
 
@@ -66,7 +77,7 @@ class NodeSource:
         if detecting.cancelled():
             return
         if error := detecting.exception():
-            telemetry.failure("detection-failed", error)
+            log.failure("detection-failed", error)
             return
         self._known, self._detected_at = detecting.result(), time.monotonic()
 

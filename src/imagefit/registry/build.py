@@ -10,6 +10,9 @@ from imagefit.errors import InvalidConfigurationError
 from imagefit.registry.cache import ContentCache
 from imagefit.registry.client import RegistryClient
 from imagefit.registry.hosts import read_hosts
+from imagefit.telemetry import metrics
+
+log = telemetry.part("registry")
 
 
 def registry_client(config_paths: Sequence[Path], cache: Path) -> RegistryClient:
@@ -28,13 +31,14 @@ def registry_client(config_paths: Sequence[Path], cache: Path) -> RegistryClient
 
 
 def _report_request(host: str, method: str, outcome: str) -> None:
-    """Log one request on the wire."""
-    telemetry.debug("registry-request", host=host, method=method, outcome=outcome)
+    """Count and log one request on the wire."""
+    metrics.REGISTRY_REQUESTS.add(host=host, method=method, outcome=outcome)
+    log.debug("registry-request", host=host, method=method, outcome=outcome)
 
 
 def _report_hosts(problem: InvalidConfigurationError) -> None:
-    telemetry.warning("hosts-ignored", error=problem)
+    log.warning("hosts-ignored", error=problem)
 
 
 def _report_cache(problem: OSError) -> None:
-    telemetry.warning("cache-failed", error=problem)
+    log.warning("cache-failed", error=problem)

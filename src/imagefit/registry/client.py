@@ -32,6 +32,7 @@ from imagefit.registry.exchange import Request, Response
 from imagefit.registry.host import Capability, RegistryHost
 from imagefit.registry.tokens import Access, Authorizer, Grant
 from imagefit.registry.transport import OnRequest, Transport
+from imagefit.telemetry import metrics
 
 Kind = Literal["manifests", "blobs"]
 _T = TypeVar("_T")
@@ -162,6 +163,8 @@ class RegistryClient:
                 f"{descriptor.digest} has {descriptor.size} bytes, more than {MAX_DOCUMENT_BYTES}"
             )
         cached = None if self._cache is None else await asyncio.to_thread(self._cache.get, descriptor.digest)
+        if self._cache is not None:
+            metrics.CACHE_LOOKUPS.add(result="miss" if cached is None else "hit")
         if cached is not None:
             check_content(cached, descriptor)
             return cached

@@ -6,7 +6,7 @@ Knows what each kind of question compares. Leaves NFD's expressions to ``express
 from collections.abc import Callable, Mapping
 from typing import Final, assert_never
 
-from imagefit.model.facts import ANYWHERE, Attributes, Facts, Node
+from imagefit.model.facts import ANYWHERE, Attributes, Facts, Node, platform_name
 from imagefit.model.microarchitecture import normalize, runs
 from imagefit.model.ranges import is_exact, parse_version
 from imagefit.model.requirement import (
@@ -107,6 +107,9 @@ def _missing(facts: Facts, features: tuple[str, ...], name: str) -> Answer:
 
 
 def _runs_on(node: Node, platform: RunsOn) -> Answer:
+    name = platform_name(platform.os, platform.architecture)
+    if name in node.also_runs:
+        return Truth.YES, f"the runtime handler runs {name}"
     if platform.os not in {"", node.os.lower()}:
         return Truth.NO, f"the node runs {node.os}"
     if not node.architecture:

@@ -1,70 +1,45 @@
 """A decision in words and as plain data, for a person, a log line, an error and JSON.
 
-Knows how to render what ``match`` and ``rank`` found. Never judges again: every reason comes from a finding or a
-problem.
+Knows how to render what ``match`` and ``rank`` found. Leaves to ``wording`` how one entry is put in words.
 """
 
 from itertools import islice
 from typing import Any
 
-from imagefit.model.decision import Criterion, Decision, DocumentVerdict, Finding, Judged, Ranked, Verdict
-from imagefit.model.truth import Truth
+from imagefit.model.decision import Decision, DocumentVerdict, Finding, Judged, Ranked
+from imagefit.model.policy import Criterion, Policy
+from imagefit.selection.wording import (
+    advantage,
+    cut,
+    phrase,
+    platform_of,
+    printable,
+    reason,
+    short,
+)
+
+__all__ = [
+    "MAX_REFUSAL_BYTES",
+    "MAX_SUMMARY_ENTRIES",
+    "alternatives_as_data",
+    "as_data",
+    "phrase",
+    "platform_of",
+    "printable",
+    "reason",
+    "refusal",
+    "short",
+    "summary",
+    "why_chosen",
+]
 
 MAX_REFUSAL_BYTES = 1024
 """A refusal stays below this, so that it reaches a pod's events uncut."""
-_MAX_WORDS = 120
-_MAX_NAMED = 40
+MAX_SUMMARY_ENTRIES = 32
+"""Most entries of a decision that its summary names."""
+_MAX_RULE = 80
 _MAX_PROBLEMS = 100
-_DIGEST_CHARACTERS = len("sha256:") + 12
-
-_BECAUSE = {
-    Criterion.TIER: "it surely fits, the next one only may",
-    Criterion.PREFERENCE: "it matches more of the operator's preferences",
-    Criterion.SCORE: "its author scores it higher",
-    Criterion.CPU: "it is built closer to this CPU",
-    Criterion.SPECIFICITY: "it names more of what this node has",
-    Criterion.POSITION: "it comes first in the index, all else being equal",
-}
-
-
-def printable(text: str) -> str:
-    """Return text with every control character, line ends too, shown as a question mark."""
-    return "".join(character if character.isprintable() else "?" for character in text)
-
-
-def platform_of(ranked: Ranked) -> str:
-    """Return an entry's platform as people write it, such as ``linux/amd64/v3``."""
-    platform = ranked.descriptor.platform
-    return _cut(str(platform)) if platform else "no platform"
-
-
-def short(digest: str) -> str:
-    """Return a digest cut to what tells entries apart."""
-    return digest[:_DIGEST_CHARACTERS]
-
-
-def phrase(finding: Finding) -> str:
-    """Return one finding in words: the label, what was asked, what the node has."""
-    return f"{_cut(finding.check.label)} {_cut(finding.check.asked)}: {_cut(finding.seen)}"
-
-
-def reason(verdict: Verdict) -> str:
-    """Return in words what a verdict rests on: the first check that failed, else the first that is not known.
-
-    Returns:
-        For an entry that fits, its author's tag or the checks that hold; never empty.
-    """
-    for truth in (Truth.NO, Truth.UNKNOWN):
-        first = next((finding for finding in verdict.deciding if finding.truth is truth), None)
-        if verdict.truth is truth and first is not None:
-            return phrase(first)
-    if verdict.truth is not Truth.YES:
-        return next((_cut(str(problem)) for problem in verdict.problems), "what it asks for can never hold")
-    deciding = (document.deciding for document in verdict.documents)
-    tags = [tag[:_MAX_WORDS] for one in deciding if one for tag in one.alternative.tags[:_MAX_NAMED]]
-    labels = dict.fromkeys(finding.check.label[:_MAX_WORDS] for finding in islice(verdict.deciding, _MAX_NAMED))
-    named = f"{', '.join(tags)}: " if tags else ""
-    return _cut(named + ", ".join(labels) + " hold" + "s" * (len(labels) == 1))
+_MAX_PREFERENCES = 100
 
 
 def why_chosen(decision: Decision) -> str:
@@ -73,7 +48,7 @@ def why_chosen(decision: Decision) -> str:
         return f"none of {len(decision.ranking)} entries may be pulled on this node"
     if decision.decided_by is None:
         return "it is the only entry that may be pulled on this node"
-    return _BECAUSE[decision.decided_by]
+    return advantage(decision.chosen, decision.ranking[1], decision.decided_by)
 
 
 def refusal(decision: Decision, reference: str) -> str:
@@ -87,9 +62,11 @@ def refusal(decision: Decision, reference: str) -> str:
         One line of less than ``MAX_REFUSAL_BYTES`` bytes, as ``kubectl describe pod`` shows it.
     """
     total = len(decision.ranking)
-    text = f"imagefit: no build of {_cut(reference)} fits this node ({total} in the index)"
+    rule = f"; rule {cut(decision.policy.rule, _MAX_RULE)}" if decision.policy.rule else ""
+    fits = "may be pulled on" if any(one.barred for one in decision.ranking) else "fits"
+    text = f"imagefit: no build of {cut(reference)} {fits} this node ({total} in the index{rule})"
     for number, ranked in enumerate(decision.ranking):
-        part = f"; {platform_of(ranked)} {short(ranked.descriptor.digest)}: {reason(ranked.verdict)}"
+        part = f"; {platform_of(ranked)} {short(ranked.descriptor.digest)}: {reason(ranked)}"
         rest = f"; and {total - number} more"
         if len((text + part + rest).encode()) >= MAX_REFUSAL_BYTES:
             return text + rest
@@ -97,21 +74,35 @@ def refusal(decision: Decision, reference: str) -> str:
     return text
 
 
-def as_data(decision: Decision) -> dict[str, Any]:
-    """Return a decision as JSON-ready data: ``index``, ``chosen``, ``why`` and ``entries`` in the order of the index.
+def summary(decision: Decision) -> list[dict[str, Any]]:
+    """Return a line per entry as JSON-ready data, best first, at most ``MAX_SUMMARY_ENTRIES``.
 
-    Every entry has ``position``, ``digest``, ``platform``, ``verdict``, ``rank`` (1 is the best), ``reason``,
-    ``findings`` (its own and those of the deciding sets), ``documents`` with every set, and ``problems``.
+    Every entry has ``position``, ``digest``, ``platform``, ``verdict``, ``rank`` (1 is the best) and ``reason``.
+    """
+    return [_line(ranked, number) for number, ranked in enumerate(decision.ranking[:MAX_SUMMARY_ENTRIES], start=1)]
+
+
+def as_data(decision: Decision) -> dict[str, Any]:
+    """Return a decision as JSON-ready data: ``index``, ``policy``, ``chosen``, ``why`` and ``entries`` in index order.
+
+    Every entry has what ``summary`` has, ``barred`` (None, or by which part of the policy and its requirement),
+    ``merits`` by criterion, the ``preferences`` that it meets, ``findings`` (its own and those of the deciding sets),
+    ``documents`` with every set, and ``problems``.
     """
     chosen = decision.chosen
     entries = [_entry(ranked, number) for number, ranked in enumerate(decision.ranking, start=1)]
     return {
         "index": decision.index_digest,
+        "policy": _policy(decision.policy),
         "chosen": None if chosen is None else _chosen(chosen),
         "why": why_chosen(decision),
         "decidedBy": decision.decided_by,
         "entries": sorted(entries, key=lambda entry: entry["position"]),
     }
+
+
+def _policy(policy: Policy) -> dict[str, Any]:
+    return {"mode": policy.mode, "rule": policy.rule, "order": list(policy.order), "notes": list(policy.notes)}
 
 
 def _chosen(ranked: Ranked) -> dict[str, Any]:
@@ -125,22 +116,37 @@ def _chosen(ranked: Ranked) -> dict[str, Any]:
     }
 
 
-def _entry(ranked: Ranked, number: int) -> dict[str, Any]:
-    verdict = ranked.verdict
+def _line(ranked: Ranked, number: int) -> dict[str, Any]:
     return {
         "position": ranked.position,
         "digest": ranked.descriptor.digest,
         "platform": platform_of(ranked),
-        "verdict": verdict.truth,
+        "verdict": ranked.verdict.truth,
         "rank": number,
-        "reason": reason(verdict),
+        "reason": reason(ranked),
+    }
+
+
+def _entry(ranked: Ranked, number: int) -> dict[str, Any]:
+    verdict = ranked.verdict
+    return {
+        **_line(ranked, number),
+        "barred": _barred(ranked),
         "merits": {name: value for name, value in ranked.merits.items() if name is not Criterion.POSITION},
+        "preferences": [{"preference": str(one.wish), "weight": one.weight} for one in ranked.met[:_MAX_PREFERENCES]],
         "findings": [_finding(finding) for finding in verdict.deciding],
         "documents": [_document(document) for document in verdict.documents],
         "problems": [
             {"place": problem.place, "message": problem.message} for problem in islice(verdict.problems, _MAX_PROBLEMS)
         ],
     }
+
+
+def _barred(ranked: Ranked) -> dict[str, Any] | None:
+    if ranked.barred is None:
+        return None
+    requirement = ranked.barred.requirement
+    return {"by": ranked.barred.bar, "requirement": None if requirement is None else str(requirement)}
 
 
 def _document(verdict: DocumentVerdict) -> dict[str, Any]:
@@ -178,9 +184,3 @@ def _judged(judged: Judged) -> dict[str, Any]:
 def _finding(finding: Finding) -> dict[str, Any]:
     check = finding.check
     return {"label": check.label, "asked": check.asked, "verdict": finding.truth, "seen": finding.seen}
-
-
-def _cut(text: str) -> str:
-    """Return text from an image author cut to length and without control characters."""
-    clean = printable(text[: _MAX_WORDS + 1])
-    return clean if len(clean) <= _MAX_WORDS else clean[: _MAX_WORDS - 1] + "…"

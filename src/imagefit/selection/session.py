@@ -11,21 +11,31 @@ from imagefit.formats.carriers import is_artifact
 from imagefit.formats.catalog import read
 from imagefit.formats.contract import Carried, Fragment, Locator, Profiles
 from imagefit.formats.profile import profile_of
-from imagefit.model.decision import Decision, DocumentVerdict, Ranked, Verdict
+from imagefit.model.decision import Decision, DocumentVerdict, Verdict
 from imagefit.model.facts import Node
 from imagefit.model.oci import Descriptor, ImageIndex
-from imagefit.model.policy import Policy, Unknown
+from imagefit.model.policy import Criterion, Policy
 from imagefit.model.requirement import Alternative, Document, Problem, Profile, count_checks
 from imagefit.model.truth import Truth
+from imagefit.selection.conditions import Documents, Traits
 from imagefit.selection.gathering import MAX_FETCHES, Gathering
 from imagefit.selection.match import evaluate, judge_document
-from imagefit.selection.rank import decided_by, plain_choice, preference, rank
+from imagefit.selection.rank import (
+    barred,
+    decided_by,
+    highest_preference,
+    plain_choice,
+    preference,
+    rank,
+    surely_barred,
+)
 
 MAX_CHECKS = 50_000
 """Most checks, of entries and of distinct documents, that are judged for one decision."""
 _TOO_MANY_CHECKS = Problem(f"not judged: the metadata asks for more than {MAX_CHECKS} checks")
 _TOO_MANY = Problem(f"not read: the index asks for more than {MAX_FETCHES} pieces of metadata")
 _NOT_NEEDED = Problem("not read: a preferred entry fits already")
+_NO_CANDIDATE = Problem("not read: the policy does not let the entry be chosen, whatever it says")
 _NOT_FETCHED = Problem("not read: it was not fetched")
 _ARTIFACT = Problem("an artifact, not an image")
 _SELF = Problem("the index lists itself")
@@ -33,14 +43,25 @@ _SELF = Problem("the index lists itself")
 
 @dataclass(slots=True)
 class _Entry:
-    """An entry of the index on its way to a verdict."""
+    """An entry of the index on its way to a verdict.
+
+    Attributes:
+        own: the verdict on the entry without its metadata.
+        skipped: why metadata that is not there has not been fetched.
+        settled: the verdict with all metadata that there will be.
+    """
 
     position: int
     descriptor: Descriptor
     profile: Profile
-    excluded: Verdict | None = None
+    own: Verdict
     skipped: Problem = field(default=_NOT_FETCHED)
     settled: Verdict | None = None
+
+    @property
+    def excluded(self) -> bool:
+        """Whether the entry does not fit whatever its metadata says."""
+        return self.own.truth is Truth.NO
 
 
 class Selection:
@@ -65,13 +86,14 @@ class Selection:
             pulse: called again and again during the work, which ends with whatever this raises.
         """
         self._index = index
-        self._node = node
+        self._node = node.with_platforms(policy.platforms)
         self._policy = policy
         self._complete = complete
         self._pulse = pulse
         self._gathering = Gathering(index, referrers=policy.trust_referrers)
         self._documents: dict[Carried, Document] = {}
         self._judged: dict[int, DocumentVerdict] = {}
+        self._traits = Documents(pulse)
         self._checks = 0
         self._entries = [self._start(position, entry) for position, entry in enumerate(index.entries)]
 
@@ -81,10 +103,10 @@ class Selection:
             return artifacts
         wanted: dict[Locator, None] = {}
         pending = [(entry, locators) for entry in self._entries if (locators := self._locators(entry))]
-        best = self._best_settled_preference() if pending and not self._complete else None
+        best = self._best_settled_preference() if pending else None
         for entry, locators in pending:
-            if best is not None and preference(entry.profile.claims, self._policy.prefer) < best:
-                entry.skipped = _NOT_NEEDED
+            if reason := self._needless(entry, best):
+                entry.skipped = reason
             elif not self._gathering.reserve(locators):
                 entry.skipped = _TOO_MANY
             else:
@@ -104,14 +126,15 @@ class Selection:
     def decide(self) -> Decision:
         """Judge and rank every entry with what has been supplied."""
         entries = [(entry.descriptor, self._verdict(entry)) for entry in self._entries]
-        ranking = rank(entries, self._policy.prefer)
-        candidates = [ranked for ranked in ranking if self._may_be_chosen(ranked)]
+        ranking = rank(entries, self._policy, also_runs=self._node.also_runs, documents=self._traits)
+        candidates = [ranked for ranked in ranking if ranked.is_candidate]
         chosen = candidates[0] if candidates else None
         return Decision(
             self._index.digest,
+            self._policy,
             ranking,
             chosen,
-            decided_by(candidates[0], candidates[1]) if len(candidates) > 1 else None,
+            decided_by(candidates[0], candidates[1], self._policy.order) if len(candidates) > 1 else None,
             chosen is not None and plain_choice(self._index.entries, self._node) == {chosen.position},
         )
 
@@ -127,18 +150,35 @@ class Selection:
             verdict = Verdict(Truth.NO, (), (), (_ARTIFACT,))
         elif descriptor.digest == self._index.digest:
             verdict = Verdict(Truth.NO, (), (), (_SELF, *verdict.problems))
-        return _Entry(position, descriptor, profile, verdict if verdict.truth is Truth.NO else None)
+        return _Entry(position, descriptor, profile, verdict)
 
     def _locators(self, entry: _Entry) -> tuple[Locator, ...]:
         return () if entry.excluded or entry.settled else self._gathering.locators(entry.position)
 
+    def _needless(self, entry: _Entry, best: int | None) -> Problem | None:
+        """Return why an entry's metadata cannot change the choice, None where it can."""
+        if self._complete:
+            return None
+        own = Traits(entry.descriptor, entry.own, self._traits)
+        if surely_barred(self._policy, own, entry.own.truth):
+            return _NO_CANDIDATE
+        return _NOT_NEEDED if best is not None and highest_preference(self._policy, own) < best else None
+
     def _best_settled_preference(self) -> int | None:
-        settled = (entry for entry in self._entries if not self._locators(entry) and not entry.excluded)
-        fitting = (entry for entry in settled if self._verdict(entry).truth is Truth.YES)
-        return max((preference(entry.profile.claims, self._policy.prefer) for entry in fitting), default=None)
+        """Return the best preference of an entry that may surely be chosen, where preference comes before all else."""
+        if self._complete or self._policy.order[1] is not Criterion.PREFERENCE:
+            return None
+        settled = [entry for entry in self._entries if not entry.excluded and not self._locators(entry)]
+        traits = [self._traits_of(entry) for entry in settled if self._verdict(entry).truth is Truth.YES]
+        return max(
+            (preference(self._policy, one) for one in traits if not barred(self._policy, one, Truth.YES)), default=None
+        )
+
+    def _traits_of(self, entry: _Entry) -> Traits:
+        return Traits(entry.descriptor, self._verdict(entry), self._traits)
 
     def _verdict(self, entry: _Entry) -> Verdict:
-        verdict = entry.excluded or entry.settled
+        verdict = entry.own if entry.excluded else entry.settled
         self._pulse()
         if verdict is None:
             pieces = self._gathering.pieces(entry.position)
@@ -177,15 +217,6 @@ class Selection:
         if isinstance(piece, Fragment):
             return read(piece)
         return _one_of([self._document(one, skipped) for one in piece.pieces])
-
-    def _may_be_chosen(self, ranked: Ranked) -> bool:
-        match ranked.verdict.truth:
-            case Truth.YES:
-                return True
-            case Truth.UNKNOWN:
-                return self._policy.unknown is Unknown.LAST
-            case _:
-                return False
 
 
 def _one_of(documents: list[Document]) -> Document:

@@ -1,0 +1,254 @@
+"""The commands, their options and their help.
+
+Knows what can be said on the command line, and that every help fits a screen of 80 by 24. Leaves what is done to the
+commands. The man page and the shell completions are generated from here.
+"""
+
+import argparse
+import difflib
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, Final, NoReturn
+
+_WIDTH: Final = 80
+_CHOICE: Final = re.compile(r"invalid choice: '([^']*)'")
+_RESULTS: Final = ("rewrite", "pass-through", "refuse")
+
+_MAIN: Final = "Brings the right build of one image tag to this node."
+_CODES: Final = "Exit codes: 0 yes, 1 no, 2 error, 3 unknown. Configuration: /etc/imagefit/config.toml or --config."
+_SERVE: Final = (
+    "Listens on [server] socket and forwards to [containerd] socket, choosing at every PullImage. Stops on SIGTERM, "
+    "reads its configuration anew on SIGHUP and when the files change."
+)
+_EXPLAIN: Final = (
+    "Decides as the daemon would and shows every entry of the index, the best first. REF is looked up in its registry; "
+    "a FILE (an index, or an OCI layout: FOLDER or FOLDER:NAME) is read without network."
+)
+_EXPLAINED: Final = """\
+examples:
+  imagefit explain registry.example.org/team/solver:1.0 --namespace batch
+  imagefit explain index.json --node other-node.json --all-checks"""
+_DECISIONS: Final = (
+    "Shows the latest decisions of the daemon on this node, the newest last, from the file of [decisions] in its "
+    "configuration. IMAGE is a part of an image's name, or a pattern for all of it with * and ?."
+)
+_DECIDED: Final = """\
+examples:
+  imagefit decisions --result refuse --since 1h
+  imagefit decisions '*/team/solver:*' --entries
+  imagefit decisions --follow -o json | jq .why"""
+_CHECK: Final = (
+    "Judges a document of any dialect (flat sets, NFD, proposals A to G, a platform) against this node or a profile. "
+    "A set that cannot be read costs itself; the exit code is 2 only where no set is left."
+)
+_CHECKED: Final = "example:\n  imagefit check compatibility.yaml --node other-node.json"
+_VALIDATE: Final = (
+    "Names every fault with its place. Exit codes: 0 no fault, 1 faults, 2 a file cannot be read. "
+    "'-o json' writes a list with one object per file."
+)
+_VALIDATED: Final = "example:\n  imagefit validate *.yaml"
+_SCHEMA: Final = "For an editor that completes and checks; 'imagefit validate' knows what a schema cannot say."
+_SCHEMA_SHOWN: Final = "example:\n  imagefit schema nfd > nfd.schema.json"
+_NODE: Final = "Shows the facts that images are judged by. '-o json' writes a profile that 'explain --node' replays."
+_NODE_SHOWN: Final = "example:\n  imagefit node -o json > this-node.json"
+_CONFIG: Final = "The configuration: /etc/imagefit/config.toml, then config.d/*.toml beside it in the order of names."
+_CONFIG_CHECK: Final = "Names every fault with its file, line and key. Exit codes: 0 good, 2 not."
+_CONFIG_SHOW: Final = (
+    "Shows every value that holds, and which line of which file it is from; for an image what the first [[image]] "
+    "rule that matches makes of it."
+)
+_CONFIG_SHOWN: Final = """\
+examples:
+  imagefit config show
+  imagefit config show --image registry.example.org/team/solver:1.0"""
+_COMPLETION: Final = "Prints what makes a shell complete imagefit's commands and options."
+_COMPLETED: Final = """\
+examples:
+  imagefit completion bash > /usr/share/bash-completion/completions/imagefit
+  imagefit completion zsh > /usr/local/share/zsh/site-functions/_imagefit"""
+_ACTION: Final = "[--config FILE] ACTION"
+_ONE_IMAGE: Final = "[OPTION ...] REF|FILE"
+_SOME_IMAGES: Final = "[OPTION ...] [IMAGE]"
+_METRICS_OPTION: Final = "where metrics are served, if [metrics] listen does not say: 127.0.0.1:9477"
+_NODE_OPTION: Final = "judge for this profile or NodeFeature object"
+
+
+class _Help(argparse.HelpFormatter):
+    """Help for 80 columns whose lines do not depend on the version of Python."""
+
+    def __init__(self, prog: str) -> None:
+        super().__init__(prog, max_help_position=28, width=_WIDTH - 2)
+
+    def _fill_text(self, text: str, width: int, indent: str) -> str:
+        """Fold a text, unless its lines are examples."""
+        return text if "\n" in text else super()._fill_text(text, width, indent)
+
+    def _format_action_invocation(self, action: argparse.Action) -> str:
+        if not action.option_strings or action.nargs == 0:
+            return super()._format_action_invocation(action)
+        return f"{', '.join(action.option_strings)} {action.metavar}"
+
+
+@dataclass(frozen=True, slots=True)
+class _Command:
+    """One command.
+
+    Attributes:
+        name: empty for imagefit itself.
+        about: a few words for the list of commands.
+        description: one or two sentences.
+        epilog: examples, or what is worth knowing in the end.
+        operands: what the usage shows after the name.
+    """
+
+    name: str
+    about: str
+    description: str
+    epilog: str = _CODES
+    operands: str = "[OPTION ...]"
+
+    def settings(self) -> dict[str, Any]:
+        """Return what a parser is made with."""
+        return {
+            "prog": f"imagefit {self.name}".strip(),
+            "usage": " ".join(part for part in ("imagefit", self.name, self.operands) if part),
+            "description": self.description,
+            "epilog": self.epilog,
+            "formatter_class": _Help,
+            "allow_abbrev": False,
+        }
+
+
+class Parser(argparse.ArgumentParser):
+    """A parser that names what a mistyped command may have meant."""
+
+    known: Mapping[str, argparse.ArgumentParser] = MappingProxyType({})
+
+    def start(self, dest: str) -> None:
+        """Make room for commands."""
+        self._commands = self.add_subparsers(dest=dest, required=True, metavar=dest.upper(), title=f"{dest}s")
+        self.known = self._commands.choices
+
+    def add(self, command: _Command) -> "Parser":
+        """Add a command, which has its own help and takes ``--config``, too."""
+        added = self._commands.add_parser(
+            help=command.about, **{"name": command.name.rpartition(" ")[2], **command.settings()}
+        )
+        added.add_argument(
+            "--config", type=Path, metavar="FILE", default=argparse.SUPPRESS, help="another configuration file"
+        )
+        return added
+
+    def error(self, message: str) -> NoReturn:
+        """End with the usage and what is wrong."""
+        found = _CHOICE.search(message)
+        if found and self.known:
+            nearest = difflib.get_close_matches(found[1], self.known, n=1)
+            hint = f"did you mean '{nearest[0]}'?" if nearest else f"there are {', '.join(self.known)}"
+            message = f"there is no command '{found[1]}': {hint}"
+        super().error(message)
+
+
+def parser() -> Parser:
+    """Return the parser of the whole command line."""
+    top = Parser(**_Command("", "", _MAIN, operands="[--config FILE] COMMAND ...").settings())
+    top.add_argument("--config", type=Path, metavar="FILE", help="another configuration file")
+    top.start("command")
+    _add_serve(top.add(_Command("serve", "answer kubelet's image calls", _SERVE)))
+    _add_explain(top.add(_Command("explain", "show what would be pulled, and why", _EXPLAIN, _EXPLAINED, _ONE_IMAGE)))
+    _add_decisions(top.add(_Command("decisions", "show what the daemon decided", _DECISIONS, _DECIDED, _SOME_IMAGES)))
+    _add_documents(top)
+    _add_output(top.add(_Command("node", "show what is known of this node", _NODE, _NODE_SHOWN)), "table", "json")
+    _add_configuration(top.add(_Command("config", "look at the configuration", _CONFIG, operands=_ACTION)))
+    completion = top.add(_Command("completion", "complete commands in a shell", _COMPLETION, _COMPLETED, "bash|zsh"))
+    completion.add_argument("shell", metavar="SHELL", choices=("bash", "zsh"), help="bash or zsh")
+    top.add(_Command("version", "print the version", "Prints the version."))
+    return top
+
+
+def _add_output(to: Parser, *forms: str) -> None:
+    first, *others = forms
+    about = f"{', '.join((f'{first} (default)', *others[:-1]))} or {others[-1]}"
+    to.add_argument("-o", "--output", metavar="FORMAT", choices=forms, default=first, help=about)
+
+
+def _add_serve(serve: Parser) -> None:
+    serve.add_argument("-v", "--verbose", action="store_true", help="log what a search for a fault needs")
+    serve.add_argument("--metrics", metavar="ADDRESS", default="", help=_METRICS_OPTION)
+
+
+def _add_explain(explain: Parser) -> None:
+    explain.add_argument("image", metavar="REF|FILE", help="an image name, an index in a file, or a layout")
+    explain.add_argument("--all-checks", action="store_true", help="show every check of every entry")
+    explain.add_argument("--namespace", metavar="NS", default="", help="the pod's namespace")
+    explain.add_argument("--runtime-handler", metavar="NAME", default="", help="the pod's runtime handler")
+    explain.add_argument(
+        "--annotation", metavar="KEY=VALUE", type=_pair, action="append", default=[], help="of the pod; may be repeated"
+    )
+    explain.add_argument("--as", dest="as_name", metavar="REF", default="", help="what a FILE is called in a registry")
+    explain.add_argument("--referrers", action="store_true", help="believe what only refers to the image (layouts)")
+    explain.add_argument("--node", type=Path, metavar="PROFILE", help=_NODE_OPTION)
+    _add_output(explain, "table", "json", "yaml")
+
+
+def _add_decisions(decisions: Parser) -> None:
+    decisions.add_argument("image", metavar="IMAGE", nargs="?", default="", help="only decisions on these images")
+    decisions.add_argument(
+        "--result", metavar="RESULT", choices=_RESULTS, default="", help="only these: rewrite, pass-through or refuse"
+    )
+    decisions.add_argument("--namespace", metavar="NS", default="", help="only for pods of this namespace")
+    decisions.add_argument("--since", metavar="TIME", type=_seconds, help="only later ones, such as 90s, 1h, 2d")
+    decisions.add_argument("-n", "--last", metavar="N", type=_count, default=20, help="how many (default: 20)")
+    decisions.add_argument("-f", "--follow", action="store_true", help="go on with new ones, until Ctrl-C")
+    decisions.add_argument("--entries", action="store_true", help="show the entries of each index, too")
+    _add_output(decisions, "table", "json")
+
+
+def _add_documents(top: Parser) -> None:
+    check = top.add(_Command("check", "judge one compatibility document", _CHECK, _CHECKED, "[OPTION ...] FILE"))
+    check.add_argument("file", metavar="FILE", help="a document, or - for standard input")
+    check.add_argument("--node", type=Path, metavar="PROFILE", help=_NODE_OPTION)
+    validate = top.add(
+        _Command("validate", "find the faults of documents", _VALIDATE, _VALIDATED, "[OPTION ...] FILE ...")
+    )
+    validate.add_argument("files", metavar="FILE", nargs="+", help="a document, or - for standard input")
+    for command in (check, validate):
+        _add_output(command, "table", "json")
+    schema = top.add(_Command("schema", "print the JSON Schema of a dialect", _SCHEMA, _SCHEMA_SHOWN, "[DIALECT]"))
+    schema.add_argument("dialect", metavar="DIALECT", nargs="?", help="without one, the dialects are listed")
+
+
+def _add_configuration(config: Parser) -> None:
+    config.start("action")
+    config.add(_Command("config check", "find its faults", _CONFIG_CHECK, _CODES))
+    show = config.add(_Command("config show", "show what holds, and where it is from", _CONFIG_SHOW, _CONFIG_SHOWN))
+    show.add_argument("--image", metavar="REF", default="", help="show what holds for pulls of this image")
+    show.add_argument("--namespace", metavar="NS", default="", help="by pods of this namespace")
+    show.add_argument("--runtime-handler", metavar="NAME", default="", help="and of this runtime handler")
+    _add_output(show, "toml", "json")
+    config.add(_Command("config schema", "print its JSON Schema", "Prints a schema for editors that know JSON Schema."))
+    config.add(_Command("config example", "print an annotated example", "Prints every key with its default."))
+
+
+def _seconds(text: str) -> float:
+    """Return a span of time such as ``90s``, ``5m``, ``1h`` or ``2d`` in seconds."""
+    found = re.fullmatch(r"([0-9]{1,6})([smhd])", text)
+    if not found:
+        raise argparse.ArgumentTypeError(f"{text!r} is no time such as 90s, 5m, 1h or 2d")
+    return int(found[1]) * {"s": 1, "m": 60, "h": 3600, "d": 86400}[found[2]]
+
+
+def _count(text: str) -> int:
+    if not re.fullmatch(r"[0-9]{1,6}", text) or int(text) == 0:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number from 1 on")
+    return int(text)
+
+
+def _pair(text: str) -> tuple[str, str]:
+    key, separator, value = text.partition("=")
+    if not key or not separator:
+        raise argparse.ArgumentTypeError(f"{text!r} is not KEY=VALUE")
+    return key, value

@@ -1,0 +1,85 @@
+"""The gRPC health service on imagefit's own socket.
+
+Knows what is asked of it (grpc/health/v1/health.proto): ``Check`` for now, ``Watch`` for now and every change. Answers
+for imagefit; a service of another name is containerd's to answer. Leaves what it takes to be ready to the function that
+it is given.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any, Final
+
+import grpc
+import grpc.aio
+
+from imagefit.cri.wire import UnreadableMessageError, health_response, read_health_request
+
+CHECK: Final = "/grpc.health.v1.Health/Check"
+WATCH: Final = "/grpc.health.v1.Health/Watch"
+_OWN_SERVICES: Final = frozenset({"", "imagefit"})
+_MAX_WATCHERS: Final = 16
+_LOOK_AGAIN_SECONDS: Final = 1.0
+
+Context = grpc.aio.ServicerContext[bytes, bytes]
+Missing = Callable[[], Awaitable[str]]
+"""Returns what keeps pulls from being answered now; empty for nothing."""
+Forward = Callable[[str, bytes, Context], AsyncIterator[bytes]]
+"""Has containerd answer a call: method, request, context."""
+
+
+class Health:
+    """Answers health checks. To be used inside one event loop."""
+
+    def __init__(self, missing: Missing, forward: Forward, look_again_seconds: float = _LOOK_AGAIN_SECONDS) -> None:
+        """Say what ``missing`` says, look again so often while somebody watches, and ``forward`` the rest."""
+        self._missing = missing
+        self._forward = forward
+        self._look_again_seconds = look_again_seconds
+        self._watchers = 0
+
+    def handlers(self) -> "dict[str, grpc.RpcMethodHandler[Any, Any]]":
+        """Return the handlers by method; both answer as streams, of which a single reply is a special case."""
+        return {
+            CHECK: grpc.unary_stream_rpc_method_handler(self._check),
+            WATCH: grpc.unary_stream_rpc_method_handler(self._watch),
+        }
+
+    async def _check(self, request: bytes, context: Context) -> AsyncIterator[bytes]:
+        if _is_own(request):
+            yield await self._status()
+            return
+        async for reply in self._forward(CHECK, request, context):
+            yield reply
+
+    async def _watch(self, request: bytes, context: Context) -> AsyncIterator[bytes]:
+        if not _is_own(request):
+            async for reply in self._forward(WATCH, request, context):
+                yield reply
+            return
+        if self._watchers >= _MAX_WATCHERS:
+            await context.abort(grpc.StatusCode.RESOURCE_EXHAUSTED, f"{_MAX_WATCHERS} watch already")
+        self._watchers += 1
+        try:
+            async for reply in self._changes():
+                yield reply
+        finally:
+            self._watchers -= 1
+
+    async def _changes(self) -> AsyncIterator[bytes]:
+        said = None
+        while True:
+            status = await self._status()
+            if status != said:
+                yield status
+            said = status
+            await asyncio.sleep(self._look_again_seconds)
+
+    async def _status(self) -> bytes:
+        return health_response(serving=not await self._missing())
+
+
+def _is_own(request: bytes) -> bool:
+    try:
+        return read_health_request(request) in _OWN_SERVICES
+    except UnreadableMessageError:
+        return False

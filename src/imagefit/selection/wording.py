@@ -1,0 +1,137 @@
+"""One entry, one finding, one criterion in words.
+
+Knows how text of an author, an operator or a pod is shown: cut to length and without control characters. Never judges
+again: every reason comes from a finding, a problem or a merit. Leaves the decision as a whole to ``explain``.
+"""
+
+from collections.abc import Iterable
+from itertools import islice
+from typing import assert_never
+
+from imagefit.model.decision import Bar, Barred, Finding, Ranked, Verdict
+from imagefit.model.policy import Criterion, Preference
+from imagefit.model.requirement import RunsOn
+from imagefit.model.truth import Truth
+
+_MAX_WORDS = 120
+_MAX_NAMED = 40
+_MAX_WISHES = 3
+_DIGEST_CHARACTERS = len("sha256:") + 12
+
+
+def printable(text: str) -> str:
+    """Return text with every control character, line ends too, shown as a question mark."""
+    return "".join(character if character.isprintable() else "?" for character in text)
+
+
+def cut(text: str, characters: int = _MAX_WORDS) -> str:
+    """Return text from an author, an operator or a pod cut to length and without control characters."""
+    clean = printable(text[: characters + 1])
+    return clean if len(clean) <= characters else clean[: characters - 1] + "…"
+
+
+def platform_of(ranked: Ranked) -> str:
+    """Return an entry's platform as people write it, such as ``linux/amd64/v3``."""
+    platform = ranked.descriptor.platform
+    return cut(str(platform)) if platform else "no platform"
+
+
+def short(digest: str) -> str:
+    """Return a digest cut to what tells entries apart."""
+    return digest[:_DIGEST_CHARACTERS]
+
+
+def phrase(finding: Finding) -> str:
+    """Return one finding in words: the label, what was asked, what the node has."""
+    return f"{cut(finding.check.label)} {cut(finding.check.asked)}: {cut(finding.seen)}"
+
+
+def preferred(one: Preference) -> str:
+    """Return one preference in words, such as ``tag gpu +5``."""
+    return f"{cut(str(one.wish))} {one.weight:+}"
+
+
+def reason(ranked: Ranked) -> str:
+    """Return in words why an entry stands where it does, never empty.
+
+    Returns:
+        Of an entry that the policy bars, by what. Of one that does not fit, or of which that is not known, the first
+        check that failed or is not known. Of one that fits, its author's tag or the checks that hold.
+    """
+    return _because(ranked.verdict) if ranked.barred is None else _barred(ranked.barred, ranked.verdict)
+
+
+def _barred(barred: Barred, verdict: Verdict) -> str:
+    match barred.bar:
+        case Bar.REQUIRE:
+            words = f"the operator requires {cut(str(barred.requirement))}"
+            # What could not be read might have met the requirement.
+            doubt = ", and it is not known whether it fits" if verdict.truth is Truth.UNKNOWN else ""
+        case Bar.FORBID:
+            words, doubt = f"the pod forbids {cut(str(barred.requirement))}", ""
+        case Bar.UNKNOWN:
+            words, doubt = "it is not known whether it fits", " (unknown = reject)"
+        case _:
+            assert_never(barred.bar)
+    return f"{words}{doubt}: {_because(verdict)}" if doubt else words
+
+
+def _because(verdict: Verdict) -> str:
+    for truth in (Truth.NO, Truth.UNKNOWN):
+        first = next((finding for finding in verdict.deciding if finding.truth is truth), None)
+        if verdict.truth is truth and first is not None:
+            return phrase(first)
+    if verdict.truth is not Truth.YES:
+        return next((cut(str(problem)) for problem in verdict.problems), "what it asks for can never hold")
+    deciding = (document.deciding for document in verdict.documents)
+    tags = [tag[:_MAX_WORDS] for one in deciding if one for tag in one.alternative.tags[:_MAX_NAMED]]
+    labels = dict.fromkeys(finding.check.label[:_MAX_WORDS] for finding in islice(verdict.deciding, _MAX_NAMED))
+    named = f"{', '.join(tags)}: " if tags else ""
+    return cut(named + ", ".join(labels) + " hold" + "s" * (len(labels) == 1))
+
+
+def advantage(better: Ranked, worse: Ranked, criterion: Criterion) -> str:
+    """Return in words what one entry has over the next by the criterion that tells them apart."""
+    counts = f"{better.merits[criterion]} against {worse.merits[criterion]}"
+    match criterion:
+        case Criterion.TIER:
+            return "it surely fits, the next one only may"
+        case Criterion.PREFERENCE:
+            return f"it matches more of the operator's preferences ({counts}: {_wishes(better.met, worse.met)})"
+        case Criterion.SCORE:
+            return f"its author scores it higher ({counts})"
+        case Criterion.CPU:
+            return f"it is built closer to this CPU ({_level(better)} against {_level(worse)})"
+        case Criterion.SPECIFICITY:
+            return f"it names more of what this node has ({counts} checks)"
+        case Criterion.POSITION:
+            return "it comes first in the index, all else being equal"
+        case _:
+            assert_never(criterion)
+
+
+def _wishes(better: Iterable[Preference], worse: Iterable[Preference]) -> str:
+    """Return the preferences that tell two entries apart: those that only one of them meets, the heaviest first."""
+    mine, theirs = list(better), list(worse)
+    gained = [preferred(one) for one in _heaviest(mine) if one not in theirs]
+    lost = [f"the next one {preferred(one)}" for one in _heaviest(theirs) if one not in mine]
+    some = [*gained[:_MAX_WISHES], *lost[:_MAX_WISHES]]
+    return ", ".join(some) + ", …" * (len(some) < len(gained) + len(lost))
+
+
+def _heaviest(some: Iterable[Preference]) -> list[Preference]:
+    return sorted(some, key=lambda one: -abs(one.weight))
+
+
+def _level(ranked: Ranked) -> str:
+    """Return what an entry's closeness to the CPU comes from: a variant, or the feature or target that asks most."""
+    depth = ranked.merits[Criterion.CPU]
+    holding = (one.check for one in ranked.verdict.deciding if one.truth is Truth.YES)
+    deepest = next((check for check in holding if depth > 0 and check.depth == depth), None)
+    match deepest:
+        case None:
+            return platform_of(ranked)
+        case _ if isinstance(deepest.question, RunsOn):
+            return cut(deepest.question.variant)
+        case _:
+            return cut(deepest.asked)

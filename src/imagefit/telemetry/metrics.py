@@ -1,0 +1,207 @@
+"""Every metric that imagefit has.
+
+Knows names, labels and what they may say. Leaves how it is counted to ``recorders``, where it is shown to
+``endpoint``, and what is counted to the callers. Nothing is recorded until ``enable``, and prometheus_client is not
+imported before: it costs 50 ms and several MiB.
+"""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from imagefit.errors import (
+    BudgetSpentError,
+    ContentInvalidError,
+    ContentMissingError,
+    ImagefitError,
+    InvalidConfigurationError,
+    InvalidIndexError,
+    RecordsError,
+    RegistryDeniedError,
+    RegistryUnreachableError,
+)
+from imagefit.telemetry.recorders import OTHER, Counter, Gauge, Histogram, Label, Metric, Recorder
+
+__all__ = ["OTHER"]
+
+if TYPE_CHECKING:
+    from prometheus_client import CollectorRegistry
+
+_IMAGES: Final = 1000
+_FEW: Final = 32
+# Why a pull is forwarded as asked: there from the start, so that an alert sees the first one.
+_REASONS: Final = tuple(
+    error.code
+    for error in (
+        *(RegistryUnreachableError, RegistryDeniedError, ContentMissingError, ContentInvalidError, BudgetSpentError),
+        *(InvalidIndexError, InvalidConfigurationError, RecordsError, ImagefitError),
+    )
+)
+_QUICK: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
+# Pulls of gigabytes are among the steps.
+_STEPS: Final = (*_QUICK, 60.0, 120.0, 300.0, 600.0)
+
+DECISIONS: Final = Counter(
+    Metric(
+        "imagefit_decisions_total",
+        "counter",
+        "Pulls that were decided on, by what became of them and why.",
+        (
+            Label("result", ("rewrite", "pass-through", "refuse")),
+            Label("reason", most=_FEW),
+            Label("image", most=_IMAGES, is_image=True),
+        ),
+    )
+)
+CHOSEN: Final = Counter(
+    Metric(
+        "imagefit_chosen_total",
+        "counter",
+        "Entries that were chosen, by their platform and the dialect that their metadata is written in.",
+        (Label("architecture", most=_FEW), Label("variant", most=_FEW), Label("dialect", most=_FEW)),
+    )
+)
+FALLBACKS: Final = Counter(
+    Metric(
+        "imagefit_fallbacks_total",
+        "counter",
+        "Pulls that were forwarded as asked because something went wrong, by what did.",
+        (Label("reason", _REASONS, most=_FEW),),
+    )
+)
+REGISTRY_REQUESTS: Final = Counter(
+    Metric(
+        "imagefit_registry_requests_total",
+        "counter",
+        "Requests to registries, by host and by status, `redirect` or the code of the error.",
+        (Label("host", most=64), Label("method", ("HEAD", "GET", "POST")), Label("outcome", most=48)),
+    )
+)
+CACHE_LOOKUPS: Final = Counter(
+    Metric(
+        "imagefit_cache_lookups_total",
+        "counter",
+        "Looks into the cache of metadata, by whether it was there.",
+        (Label("result", ("hit", "miss")),),
+    )
+)
+STEP_SECONDS: Final = Histogram(
+    Metric(
+        "imagefit_step_seconds",
+        "histogram",
+        "Time of each step of a pull.",
+        (Label("step", ("resolve", "index", "node", "metadata", "judge", "pull", "records")),),
+        _STEPS,
+    )
+)
+CONTAINERD_CALLS: Final = Counter(
+    Metric(
+        "imagefit_containerd_calls_total",
+        "counter",
+        "Calls to containerd, forwarded ones and our own, by method and gRPC status.",
+        (Label("method", most=128), Label("code", most=_FEW)),
+    )
+)
+RECORD_WAIT: Final = Histogram(
+    Metric(
+        "imagefit_record_wait_seconds",
+        "histogram",
+        "Time until containerd showed the names of a chosen image.",
+        (),
+        _QUICK,
+    )
+)
+DETECTOR_OK: Final = Gauge(
+    Metric(
+        "imagefit_detector_ok",
+        "gauge",
+        "Whether a detector worked when it last looked at the node (1) or broke (0).",
+        (Label("detector", most=64),),
+    )
+)
+DETECTOR_SECONDS: Final = Gauge(
+    Metric(
+        "imagefit_detector_seconds",
+        "gauge",
+        "Time that a detector took when it last looked at the node.",
+        (Label("detector", most=64),),
+    )
+)
+CONFIG_RELOADS: Final = Counter(
+    Metric(
+        "imagefit_config_reloads_total",
+        "counter",
+        "Changed configurations, by whether they were taken.",
+        (Label("result", ("taken", "refused")),),
+    )
+)
+CONFIG_TAKEN: Final = Gauge(
+    Metric("imagefit_config_taken_timestamp_seconds", "gauge", "When the configuration in use was taken, in Unix time.")
+)
+BUILD_INFO: Final = Gauge(
+    Metric(
+        "imagefit_build_info",
+        "gauge",
+        "Always 1, for its labels.",
+        (Label("version", most=_FEW), Label("python", most=_FEW)),
+    )
+)
+
+RECORDERS: Final[tuple[Recorder, ...]] = (
+    *(DECISIONS, CHOSEN, FALLBACKS, REGISTRY_REQUESTS, CACHE_LOOKUPS, STEP_SECONDS, CONTAINERD_CALLS, RECORD_WAIT),
+    *(DETECTOR_OK, DETECTOR_SECONDS, CONFIG_RELOADS, CONFIG_TAKEN, BUILD_INFO),
+)
+METRICS: Final = tuple(recorder.metric for recorder in RECORDERS)
+"""All metrics, in the order of their page."""
+
+
+@dataclass(slots=True)
+class _Shown:
+    """What is exposed now."""
+
+    registry: "CollectorRegistry | None" = None
+    images: bool = False
+
+
+_shown: Final = _Shown()
+
+
+def enable(*, images: bool = False) -> None:
+    """Record from now on, metrics of the process included; with other ``images`` than before, from nothing.
+
+    Args:
+        images: whether decisions are told apart by image name; at most 1,000 of them.
+    """
+    if _shown.registry is not None and _shown.images == images:
+        return
+    import prometheus_client as library
+
+    library.disable_created_metrics()  # type: ignore[no-untyped-call]
+    registry = library.CollectorRegistry()
+    library.ProcessCollector(registry=registry)
+    for recorder in RECORDERS:
+        recorder.start(registry, images=images)
+    _shown.registry, _shown.images = registry, images
+
+
+def disable() -> None:
+    """Record and expose nothing from now on."""
+    for recorder in RECORDERS:
+        recorder.stop()
+    _shown.registry = None
+
+
+def exposition(accept: str = "") -> tuple[str, bytes]:
+    """Return all metrics as text.
+
+    Args:
+        accept: the header of the request; OpenMetrics where it asks for that, else Prometheus's own format.
+
+    Returns:
+        Content type and body; an empty body where metrics are not enabled.
+    """
+    if _shown.registry is None:
+        return "text/plain; charset=utf-8", b""
+    from prometheus_client.exposition import choose_encoder
+
+    encoder, content_type = choose_encoder(accept)
+    return content_type, encoder(_shown.registry)
