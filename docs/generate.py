@@ -1,14 +1,15 @@
 """Writes the reference pages and JSON Schemas that are generated: ``make docs``, or ``python docs/generate.py``."""
 
 import argparse
+import ast
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from inspect import cleandoc
 from pathlib import Path
 
 from imagefit.cli.arguments import parser
 from imagefit.config.example import SAMPLES, example
-from imagefit.config.keys import Key, Kind, keys_of, tables_of
+from imagefit.config.keys import Key, Kind, tables_of
 from imagefit.config.schema import config_schema
 from imagefit.config.settings import Config
 from imagefit.config.writing import format_value
@@ -17,8 +18,12 @@ from imagefit.model.facts import NFD_FEATURES
 from imagefit.node.contract import Detector
 from imagefit.node.detectors import DETECTORS
 from imagefit.node.reference import FEATURES, Described
+from imagefit.telemetry import LEVELS, PARTS
+from imagefit.telemetry.metrics import METRICS
+from imagefit.telemetry.recorders import Label, Metric
 
 REFERENCE = Path(__file__).parent / "reference"
+SOURCES = Path(__file__).parents[1] / "src/imagefit"
 PACKAGED = Path(__file__).parents[1] / "src/imagefit/schemas"
 CONFIG_SCHEMA = Path(__file__).parents[1] / "src/imagefit/config/config.schema.json"
 EXAMPLE = Path(__file__).parents[1] / "examples/config.toml"
@@ -202,19 +207,14 @@ def config_page() -> str:
 
 
 def _config_tables() -> Iterator[str]:
-    for path, key in tables_of(Config):
+    for path, key, own in tables_of(Config):
         name = ".".join(path)
         yield f"### `[[{name}]]`\n" if key.kind.is_tables else f"### `[{name}]`\n"
         yield f"{key.about}\n"
         yield "| key | type | default | what it means |"
         yield "|---|---|---|---|"
-        yield from map(_config_key, _own_keys(key))
+        yield from (_config_key(one) for one in own.values() if one.kind.table is None or one.kind.is_tables)
         yield f"\n```toml\n{SAMPLES[name]}```\n" if name in SAMPLES else ""
-
-
-def _own_keys(table: Key) -> list[Key]:
-    keys = keys_of(table.kind.table) if table.kind.table else {}
-    return [key for key in keys.values() if key.kind.table is None or key.kind.is_tables]
 
 
 def _config_key(key: Key) -> str:
@@ -339,8 +339,191 @@ imagefit config check
 }
 
 
+_METRICS_HEAD = """\
+<!-- Written by `make docs` from src/imagefit/telemetry/metrics.py; edit that and docs/generate.py instead. -->
+
+# Metrics and health
+
+`[metrics] listen` says where they are served over HTTP: a loopback address such as `127.0.0.1:9477`, or `unix:` and a
+path, whose socket is for root and its group. `imagefit serve` alone serves none; the systemd unit does, on
+`127.0.0.1:9477`.
+
+| path | answer |
+|---|---|
+| `/metrics` | all metrics, in Prometheus's text format or, where the request asks for it, OpenMetrics |
+| `/healthz` | 200 as long as the process turns |
+| `/readyz` | 200 where pulls can be answered, else 503 and one line that says what is missing |
+
+Anything else is 404, and other methods than GET and HEAD are 405. At most 16 connections are served at a time, each for
+one request and at most ten seconds. The gRPC health service (`grpc.health.v1.Health`) answers `Check` and `Watch` on
+imagefit's own socket: service `imagefit`, or none, is imagefit; any other is containerd's to answer.
+
+Labels are bounded: a label whose values are listed says nothing else but `other`; one that has a number keeps that many
+values apart and says `other` for the rest. Of one metric, at most 2,000 sets of labels are kept. Image names are a
+label only with `[metrics] images = true`. The metrics of the process (`process_…`) are there too.
+
+`examples/prometheus/` has alert rules and a Grafana dashboard.
+
+## Metrics
+"""
+
+
+def metrics_page() -> str:
+    """Return ``reference/metrics.md``."""
+    rows = (_metric(metric) for metric in METRICS)
+    return "\n".join((_METRICS_HEAD, "| metric | type | labels | what it says |", "|---|---|---|---|", *rows, ""))
+
+
+def _metric(metric: Metric) -> str:
+    labels = "; ".join(map(_label, metric.labels)) or "none"
+    buckets = f" Buckets: {', '.join(f'{bound:g}' for bound in metric.buckets)} s." if metric.buckets else ""
+    return f"| `{metric.name}` | {metric.kind} | {labels} | {metric.about}{buckets} |"
+
+
+def _label(label: Label) -> str:
+    said = ", ".join(f"`{value}`" for value in label.values)
+    more = f"{'at most ' if not said else 'and others, at most '}{label.most:,}" if label.most else ""
+    wanted = " (if wanted)" if label.is_image else ""
+    return f"`{label.name}`{wanted}: {', '.join(filter(None, (said, more)))}"
+
+
+_LOGS_HEAD = """\
+<!-- Written by `make docs` from the events in src/imagefit; edit docs/generate.py instead. -->
+
+# The log
+
+One line per event to standard error, which systemd keeps in the journal: `journalctl -u imagefit`. `[log] format` is
+`logfmt` (`name=value`, in quotes where it needs them, a value's own values as `name.key=value`) or `json` (one object
+per line, numbers stay numbers). Every line begins with these:
+
+| field | what it says |
+|---|---|
+| `time` | when, in UTC to the millisecond (RFC 3339); not in the journal, which has its own |
+| `level` | {levels} |
+| `part` | which part speaks: {parts}; `library` where it is one that imagefit uses |
+| `event` | what happened, from the table below |
+
+In the journal each line has its priority (`journalctl -p warning -u imagefit`). `[log] level` is the least level that
+is written, `[log.levels]` the same for single parts; both are taken on a reload. Values are cut at 2,048 characters and
+characters that do not print are escaped, so that no value forges a line. What looks like a credential is written as
+`REDACTED`.
+
+## Events
+
+Fields come behind those above, in this order. `error` says what went wrong and, in brackets, what can be done about it;
+an event of level `error` is a defect of imagefit and has a `traceback` too.
+
+| event | part | level | fields | when |
+|---|---|---|---|---|
+"""
+
+_LOGS_TAIL = """
+## The fields of a decision
+
+Those that have something to say; `imagefit decisions` has the same and all entries of the index.
+
+| field | what it says |
+|---|---|
+| `image` | the reference, as containerd would write it |
+| `result` | `rewrite`: another entry is pulled than containerd would; `pass-through`: as asked; `refuse` |
+| `reason` | a word for it, or the code of the error that kept imagefit from deciding |
+| `why` | the same in a sentence |
+| `index` | digest of the index |
+| `chosen`, `position`, `platform` | the chosen entry: its digest, its place in the index, what it is for |
+| `mode` | where it is not `enforce` |
+| `rule` | the `[[image]]` rule that the policy comes from |
+| `namespace` | of the pod |
+| `notes` | what of the pod's annotations was not taken, and why |
+| `trace` | ID of the trace that kubelet sent |
+| `ms`, `resolve_ms`, `index_ms`, `node_ms`, `metadata_ms`, `judge_ms` | milliseconds in all, and of each step |
+"""
+
+# What each event means.
+_EVENTS = {
+    "cache-failed": "The disk refused the cache of metadata; it was fetched instead.",
+    "configuration-refused": "A changed configuration has a fault; the old one stays.",
+    "configuration-taken": "A changed configuration is in use.",
+    "crash": "An error that nobody caught ends the process or a thread.",
+    "decision": "What becomes of a pull: debug in mode off, a warning where an error kept imagefit from deciding.",
+    "defect": "An error that nobody expected; the pull went as the policy says for errors.",
+    "detection-failed": "The node could not be looked at.",
+    "detector-failed": "A detector broke or took too long; logged once until it changes.",
+    "facts-left-out": "A part of what the operator states could not be used; logged once until it changes.",
+    "hosts-ignored": "A part of containerd's hosts configuration could not be used.",
+    "listening": "The socket takes calls.",
+    "message": "A library's own event, with its name and its text.",
+    "metrics-not-served": "The address for metrics could not be had; pulls are served all the same.",
+    "node": "The node has been looked at for the first time.",
+    "record-lingers": "containerd kept a name that only a chosen pull brought in: one name too many, no more.",
+    "records-failed": "containerd did not take or not show the names of a chosen image; it is pulled as asked instead.",
+    "registry-request": "One request to a registry.",
+    "restart-needed": "A changed configuration changes what is only read at the start.",
+    "socket-access": "The owner or mode of containerd's socket could not be copied.",
+    "spans-not-recorded": "Tracing is wanted and cannot be had; pulls are served all the same.",
+    "stopped": "The process ends.",
+    "stopping": "No new calls are taken; those under way may end.",
+    "undo-failed": "A name could not be put back; the plain pull that follows writes it anew.",
+}
+# Where the code names an event by a variable: all that it can be.
+_PASSED_ON = {("node/source.py", "event"): ("detector-failed", "facts-left-out")}
+_LEVEL_OF = {"failure": "error"}
+
+
+def logs_page() -> str:
+    """Return ``reference/logs.md``."""
+    levels, parts = (", ".join(f"`{one}`" for one in names) for names in (LEVELS, PARTS))
+    rows = sorted((*_merged(logged_events()), *_OTHER_EVENTS))
+    written = (f"| `{event}` | {part} | {level} | {fields} | {_EVENTS[event]} |" for event, part, level, fields in rows)
+    return _LOGS_HEAD.format(levels=levels, parts=parts) + "\n".join(written) + "\n" + _LOGS_TAIL
+
+
+_OTHER_EVENTS = (
+    ("crash", "daemon", "error", "`error`"),
+    ("message", "library", "as it says", "`logger`, `message`"),
+)
+
+
+def _merged(events: Iterable[tuple[str, str, str, str]]) -> Iterator[tuple[str, str, str, str]]:
+    """Yield each event of a part once, with all levels and fields that it is logged with."""
+    told: dict[tuple[str, str], tuple[dict[str, None], dict[str, None]]] = {}
+    for event, part, level, fields in events:
+        levels, names = told.setdefault((event, part), ({}, {}))
+        levels[level] = None
+        names |= dict.fromkeys(fields.split(", "))
+    for (event, part), (levels, names) in told.items():
+        yield event, part, ", ".join(levels), ", ".join(names)
+
+
+def logged_events() -> Iterator[tuple[str, str, str, str]]:
+    """Yield event, part, level and fields of every call that logs one."""
+    for path in sorted(SOURCES.rglob("*.py")):
+        tree = ast.parse(path.read_text())
+        part = next(filter(None, map(_part, tree.body)), "")
+        for node in ast.walk(tree) if part else ():
+            match node:
+                case ast.Call(ast.Attribute(ast.Name("log"), level), [ast.Constant(str(event)), *_], fields):
+                    yield event, part, _LEVEL_OF.get(level, level), _fields(level, fields)
+                case ast.Call(ast.Attribute(ast.Name("log"), level), [ast.Name(name), *_], fields):
+                    for event in _PASSED_ON[str(path.relative_to(SOURCES)), name]:
+                        yield event, part, level, _fields(level, fields)
+
+
+def _part(statement: ast.stmt) -> str:
+    match statement:
+        case ast.Assign([ast.Name("log")], ast.Call(_, [ast.Constant(str(part))])):
+            return part
+    return ""
+
+
+def _fields(level: str, keywords: list[ast.keyword]) -> str:
+    named = [f"`{one.arg}`" if one.arg else "below" for one in keywords]
+    return ", ".join([*named, "`error`"] if level == "failure" else named) or "none"
+
+
 if __name__ == "__main__":
     (REFERENCE / "facts.md").write_text(facts_page())
+    (REFERENCE / "metrics.md").write_text(metrics_page())
+    (REFERENCE / "logs.md").write_text(logs_page())
     (REFERENCE / "config.md").write_text(config_page())
     CONFIG_SCHEMA.write_text(json.dumps(config_schema(), indent=2) + "\n")
     EXAMPLE.write_text(example())

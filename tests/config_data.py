@@ -80,7 +80,9 @@ _ANY: Final = st.recursive(
 
 def _nearly(table: type[Table]) -> st.SearchStrategy[Any]:
     keys = {key.name: _nearly_values(key) for key in keys_of(table).values()}
-    return st.fixed_dictionaries({}, optional=keys) | st.dictionaries(_TEXT | st.sampled_from([*keys]), _ANY, max_size=3)
+    return st.fixed_dictionaries({}, optional=keys) | st.dictionaries(
+        _TEXT | st.sampled_from([*keys]), _ANY, max_size=3
+    )
 
 
 def _nearly_values(key: Key) -> st.SearchStrategy[Any]:

@@ -149,6 +149,19 @@ def test_metrics_in_prometheus_own_format() -> None:
     assert samples["process_start_time_seconds", None] > 0
 
 
+READINESS = [
+    pytest.param(ready, 1, id="ready"),
+    pytest.param(not_ready, 0, id="not-ready"),
+    pytest.param(never, 0, id="no-answer"),
+]
+
+
+@pytest.mark.parametrize(("missing", "value"), READINESS)
+def test_readiness_is_a_metric_of_the_moment(missing: Callable[[], Awaitable[str]], value: int) -> None:
+    _, _, body = answer(asked("/metrics"), missing)
+    assert f"\nimagefit_ready {value}.0\n" in body.decode()
+
+
 def test_metrics_in_openmetrics() -> None:
     _, head, body = answer(asked("/metrics", headers="Accept: application/openmetrics-text; version=1.0.0\r\n"))
     assert b"Content-Type: application/openmetrics-text; version=1.0.0" in head

@@ -8,8 +8,8 @@ import pytest
 
 from builders import digest, index, node
 from imagefit.cli.main import main
-from imagefit.config import Config, Prefer, parse_config
-from imagefit.model.policy import Policy
+from imagefit.config import parse_config
+from imagefit.model.policy import Criterion, Mode, Policy, Pull
 from imagefit.model.truth import Truth
 from imagefit.selection.session import Selection
 
@@ -23,12 +23,16 @@ def _block(language: str) -> str:
     return found[1]
 
 
-def test_the_configuration_is_the_default_but_for_its_preference() -> None:
-    shown = parse_config(_block("toml").encode(), "README.md")
-    assert shown.prefer == (Prefer("org.example.mpi", "mpich", 5),)
-    default = Config()
-    for table in ("server", "containerd", "registry", "node", "policy"):
-        assert getattr(shown, table) == getattr(default, table)
+def test_the_configuration_says_what_its_comments_say() -> None:
+    policies = parse_config(_block("toml").encode(), "README.md").policies
+    anywhere = policies.of(Pull("registry.example.org/web/app:1"))
+    hpc = policies.of(Pull("registry.example.org/hpc/app:1"))
+    wasm = policies.of(Pull("registry.example.org/web/app:1", runtime_handler="wasmtime"))
+    assert (anywhere.mode, hpc.mode, wasm.mode) == (Mode.OBSERVE, Mode.ENFORCE, Mode.OBSERVE)
+    assert [str(one) for one in hpc.require] == ["tag mpi"]
+    assert [one.weight for one in hpc.prefer] == [5, -10]
+    assert (anywhere.platforms, wasm.platforms) == ((), ("wasi/wasm",))
+    assert Criterion.SPECIFICITY not in anywhere.order
 
 
 def test_the_entry_is_read_without_a_problem_and_judged() -> None:
@@ -54,7 +58,7 @@ def test_the_library_is_used_as_shown(capsys: pytest.CaptureFixture[str]) -> Non
     assert decision == "None []"
 
 
-@pytest.mark.parametrize("command", ["explain", "check", "validate", "schema", "node", "serve", "config"])
+@pytest.mark.parametrize("command", ["explain", "check", "validate", "schema", "node", "serve", "decisions", "config"])
 def test_every_command_named_exists(command: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert f"imagefit {command}" in README
     with pytest.raises(SystemExit) as ended:

@@ -1,7 +1,7 @@
 """The configuration of a running daemon: what is taken, what is refused, and when."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import pytest
@@ -20,7 +20,7 @@ async def until(holds: Callable[[], bool]) -> None:
             await asyncio.sleep(0.01)
 
 
-def followed(file: Path, scenario: Callable[[LiveConfig, list[Mode]], "asyncio.Future[None]"]) -> list[Mode]:
+def followed(file: Path, scenario: Callable[[LiveConfig, list[Mode]], Awaitable[None]]) -> list[Mode]:
     """Follow a configuration while a scenario goes on, and return the modes that were taken."""
     taken: list[Mode] = []
 

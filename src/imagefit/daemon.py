@@ -10,18 +10,19 @@ import os
 import platform
 import signal
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from dataclasses import dataclass
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import Any, cast
 
 import grpc
 import grpc.aio
 
 from imagefit import telemetry
 from imagefit.config import Config
-from imagefit.cri.backend import MESSAGE_OPTIONS, Backend, retrieved
+from imagefit.cri.backend import MESSAGE_OPTIONS, Backend
 from imagefit.cri.proxy import Proxy
 from imagefit.cri.records import Records
 from imagefit.errors import InvalidConfigurationError, ListenError
@@ -31,17 +32,16 @@ from imagefit.node.source import NodeSource
 from imagefit.readiness import Readiness
 from imagefit.registry.build import registry_client
 from imagefit.reload import LiveConfig
+from imagefit.report import Record
 from imagefit.service import Service
 from imagefit.telemetry import Format, Level, LogSettings, configure_logging, log_crashes, metrics, tracing
 from imagefit.telemetry.decisions import Ring
-
-if TYPE_CHECKING:
-    from imagefit.endpoint import Endpoint
 
 log = telemetry.part("daemon")
 _DIRECTORY_MODE = 0o755
 # Makes a socket of mode 0660.
 _SOCKET_UMASK = 0o117
+_STOPPING = (signal.SIGTERM, signal.SIGINT)
 _PROBE_SECONDS = 2.0
 _NAMING_SECONDS = 2.0
 _LOOK_AGAIN_SECONDS = 1.0
@@ -77,51 +77,69 @@ def serve(live: LiveConfig, overrides: Overrides) -> None:
 
 async def _serve(live: LiveConfig, path: Path, overrides: Overrides) -> None:
     config = live.current
-    backend = Backend(Path(config.containerd.socket))
-    node = NodeSource(HostView(config.node.root), detectors=detectors_of(config.node.detectors))
-    registry = registry_client(config.registry.config_paths, Path(config.registry.cache))
-    ring = Ring(Path(config.decisions.file), config.decisions.keep) if config.decisions.file else None
-    service = Service(registry, node.node, config.policies, ring.add if ring else None)
-    _trace(config)
-    server = grpc.aio.server(options=_SERVER_OPTIONS)
-    records = Records(backend)
-    readiness = Readiness(backend, lambda: node.is_known)
-    server.add_generic_rpc_handlers((Proxy(backend, records, service.choose, readiness.missing),))
     stop = _stop_signals(live)  # before the socket tells anybody that this process is to be talked to
-    _bind(server, path)
-    await server.start()
-    access = asyncio.create_task(_follow_access(Path(config.containerd.socket), path))
-    await asyncio.sleep(0)  # its first look comes before anybody is told that we listen
-    log.info("listening", socket=path, containerd=config.containerd.socket, mode=config.policies.default.mode)
-
-    def take(new: Config) -> None:
-        configure_logging(_log_settings(new), verbose=overrides.verbose)
-        service.policies = new.policies
-
-    endpoint = await _endpoint(config, overrides, readiness)
-    following = asyncio.create_task(live.follow(take))
-    detection = asyncio.create_task(node.node())
-    detection.add_done_callback(retrieved)  # the source has logged a failure
-    await stop.get()
-    log.info("stopping", drain_seconds=live.current.server.drain_seconds)
-    await _drained(server, stop, live.current.server.drain_seconds)
-    for task in (detection, access, following):
-        task.cancel()
-    await records.settled(_NAMING_SECONDS)
-    if endpoint is not None:
-        await endpoint.close()
-    await registry.close()
-    await backend.close()
-    for ending in (tracing.shutdown, *((ring.close,) if ring else ())):
-        await asyncio.to_thread(ending)
+    async with contextlib.AsyncExitStack() as ending:
+        backend = Backend(Path(config.containerd.socket))
+        ending.push_async_callback(backend.close)
+        registry = registry_client(config.registry.config_paths, Path(config.registry.cache))
+        ending.push_async_callback(registry.close)
+        records = Records(backend)
+        ending.push_async_callback(records.settled, _NAMING_SECONDS)
+        node = NodeSource(HostView(config.node.root), detectors=detectors_of(config.node.detectors))
+        service = Service(registry, node.node, config.policies, _keeping(config, ending))
+        readiness = Readiness(backend, lambda: node.is_known)
+        _trace(config, ending)
+        server = grpc.aio.server(options=_SERVER_OPTIONS)
+        server.add_generic_rpc_handlers((Proxy(backend, records, service.choose, readiness.missing),))
+        _bind(server, path)
+        await server.start()
+        _go_on(_follow_access(Path(config.containerd.socket), path), ending)
+        await asyncio.sleep(0)  # its first look comes before anybody is told that we listen
+        log.info("listening", socket=path, containerd=config.containerd.socket, mode=config.policies.default.mode)
+        await _serve_metrics(config, overrides, readiness, ending)
+        _go_on(live.follow(partial(_take, service, overrides)), ending)
+        _go_on(node.node(), ending)
+        await stop.get()
+        log.info("stopping", drain_seconds=live.current.server.drain_seconds)
+        await _drained(server, stop, live.current.server.drain_seconds)
+    _ignore_signals()
     log.info("stopped")
 
 
-async def _endpoint(config: Config, overrides: Overrides, readiness: Readiness) -> "Endpoint | None":
-    """Serve metrics if they are wanted; what goes wrong with them must not cost a pull."""
+def _take(service: Service, overrides: Overrides, config: Config) -> None:
+    """Have a new configuration take effect, as far as that needs no restart."""
+    configure_logging(_log_settings(config), verbose=overrides.verbose)
+    service.policies = config.policies
+
+
+def _go_on(work: Coroutine[Any, Any, Any], ending: contextlib.AsyncExitStack) -> None:
+    """Work beside everything else until the end."""
+    task = asyncio.create_task(work)
+    task.add_done_callback(_log_failure)
+    ending.callback(task.cancel)
+
+
+def _log_failure(task: "asyncio.Task[Any]") -> None:
+    if not task.cancelled() and (error := task.exception()):
+        log.failure("background-work-failed", error)
+
+
+def _keeping(config: Config, ending: contextlib.AsyncExitStack) -> Callable[[Record], None] | None:
+    """Return what keeps the records of decisions; None where they are not kept."""
+    if not config.decisions.file:
+        return None
+    ring = Ring(Path(config.decisions.file), config.decisions.keep)
+    ending.push_async_callback(asyncio.to_thread, ring.close)
+    return ring.add
+
+
+async def _serve_metrics(
+    config: Config, overrides: Overrides, readiness: Readiness, ending: contextlib.AsyncExitStack
+) -> None:
+    """Serve metrics and health if they are wanted; what goes wrong with them must not cost a pull."""
     listen = config.metrics.listen or overrides.metrics_listen
     if listen in {"", "off"}:
-        return None
+        return
     from imagefit.endpoint import Endpoint  # not before it is wanted: it brings an HTTP server
 
     metrics.enable(images=config.metrics.images)
@@ -131,17 +149,20 @@ async def _endpoint(config: Config, overrides: Overrides, readiness: Readiness) 
         await endpoint.start()
     except ListenError as error:
         log.warning("metrics-not-served", error=error)
-        return None
-    return endpoint
+        return
+    ending.push_async_callback(endpoint.close)
 
 
-def _trace(config: Config) -> None:
+def _trace(config: Config, ending: contextlib.AsyncExitStack) -> None:
     """Record spans if they are wanted; without what they need, pulls go on."""
-    if config.tracing.enabled:
-        try:
-            tracing.enable()
-        except InvalidConfigurationError as error:
-            log.warning("spans-not-recorded", error=error)
+    if not config.tracing.enabled:
+        return
+    try:
+        tracing.enable()
+    except InvalidConfigurationError as error:
+        log.warning("spans-not-recorded", error=error)
+        return
+    ending.push_async_callback(asyncio.to_thread, tracing.shutdown)
 
 
 def _log_settings(config: Config) -> LogSettings:
@@ -164,10 +185,18 @@ async def _drained(server: grpc.aio.Server, stop: "asyncio.Queue[signal.Signals]
 def _stop_signals(live: LiveConfig) -> "asyncio.Queue[signal.Signals]":
     stop: asyncio.Queue[signal.Signals] = asyncio.Queue()
     loop = asyncio.get_running_loop()
-    for one in (signal.SIGTERM, signal.SIGINT):
+    for one in _STOPPING:
         loop.add_signal_handler(one, stop.put_nowait, one)
     loop.add_signal_handler(signal.SIGHUP, live.reload)
     return stop
+
+
+def _ignore_signals() -> None:
+    """Have a further signal change nothing: the loop, as it closes, would restore the default, which kills."""
+    loop = asyncio.get_running_loop()
+    for one in _STOPPING:
+        loop.remove_signal_handler(one)
+        signal.signal(one, signal.SIG_IGN)
 
 
 @contextlib.contextmanager

@@ -97,7 +97,7 @@ class Endpoint:
         from aiohttp import web
 
         status, content_type, body = await self._answer(request.method, request.path, request.headers.get("Accept", ""))
-        response = web.Response(status=status, body=body, headers={"Content-Type": content_type})
+        response = web.Response(status=status, body=body, headers={"Content-Type": content_type, "Server": "imagefit"})
         response.force_close()
         return response
 
@@ -106,6 +106,7 @@ class Endpoint:
             return 405, _TEXT, b"only GET and HEAD\n"
         match path:
             case "/metrics":
+                metrics.READY.set(not await self._looked())
                 return 200, *await asyncio.to_thread(metrics.exposition, accept)
             case "/healthz":
                 return 200, _TEXT, b"ok\n"

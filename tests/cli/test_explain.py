@@ -159,22 +159,23 @@ def test_a_table_fits_the_terminal(imagefit: Imagefit, profile: Path, tmp_path: 
 
 
 def test_a_table_shows_every_entry_with_its_reason_and_the_choice(
-    imagefit: Imagefit, profile: Path, tmp_path: Path
+    imagefit: Imagefit, profile: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setenv("COLUMNS", "120")
     content = index_bytes(entry("other", compatibilities=[FAILS]), entry("fits"), entry("foreign", "linux/s390x"))
     lines = imagefit("explain", written(tmp_path, content), "--node", str(profile)).out.splitlines()
     chosen, kernel, platform = (
         next(number for number, line in enumerate(lines) if digest(name)[7:19] in line)
         for name in ("fits", "other", "foreign")
     )
-    assert lines[0].split() == ["ENTRY", "PLATFORM", "DIGEST", "FITS", "BECAUSE"]
-    assert lines[chosen].split()[:3] == ["→", "1", "linux/amd64"]
+    assert lines[0].split() == ["RANK", "ENTRY", "PLATFORM", "DIGEST", "FITS", "SCORE", "BECAUSE"]
+    assert lines[chosen].split()[:4] == ["→", "1", "1", "linux/amd64"]
     assert "yes" in lines[chosen]
     assert "no" in lines[kernel].split()
     assert "oci.kernel.version <5.0" in lines[kernel]
     assert "linux/s390x" in lines[platform]
     assert digest("fits") in lines
-    assert "Entry 1 (linux/amd64) is pulled" in "\n".join(lines)
+    assert "Entry 1 (linux/amd64) is chosen" in "\n".join(lines)
 
 
 def test_a_table_names_what_could_not_be_read(imagefit: Imagefit, profile: Path, tmp_path: Path) -> None:

@@ -123,7 +123,9 @@ ONE_FAULT = [
     pytest.param(
         'socket = "/x"\n', "1: unknown key 'socket' (it belongs under [server] or [containerd])", id="key-of-two-tables"
     ),
-    pytest.param('[server]\nmode = "off"\n', "2: unknown key 'server.mode' (it belongs under [policy])", id="elsewhere"),
+    pytest.param(
+        '[server]\nmode = "off"\n', "2: unknown key 'server.mode' (it belongs under [policy])", id="elsewhere"
+    ),
     pytest.param(
         '[server]\nsockte = "/x"\n', "2: unknown key 'server.sockte' (did you mean 'socket'?)", id="nearest-name"
     ),
@@ -160,10 +162,16 @@ ONE_FAULT = [
         id="date-for-text",
     ),
     pytest.param("[server.socket]\na = 1\n", "1: server.socket is a table, not an absolute path", id="table-for-text"),
-    pytest.param('[policy]\ntime-budget = "10s"\n', "2: policy.time-budget is '10s', not seconds", id="text-for-seconds"),
+    pytest.param(
+        '[policy]\ntime-budget = "10s"\n', "2: policy.time-budget is '10s', not seconds", id="text-for-seconds"
+    ),
     pytest.param("[policy]\ntime-budget = true\n", "2: policy.time-budget is true, not seconds", id="boolean"),
     pytest.param(PREFER + "weight = 1.5\n", "4: prefer.weight is 1.5, not a whole number", id="fraction-for-weight"),
-    pytest.param(PREFER + "weight = 0\n", "4: prefer.weight is 0, not a whole number", id="weight-of-nothing"),
+    pytest.param(
+        "[log]\nlevel = 2026-11-21T14:00:00\n", "2: log.level is the date or time 2026-11-21 14:00:00,", id="time"
+    ),
+    pytest.param("[log]\nlevel = 1e3\n", "2: log.level is 1000, not", id="number-for-a-word"),
+    pytest.param(PREFER + "weight = 0\n", "4: prefer.weight is 0, which changes nothing", id="weight-of-nothing"),
     pytest.param(PREFER + "weight = 1000001\n", "4: prefer.weight is 1000001, not", id="weight-too-large"),
     pytest.param(PREFER + "weight = -1000001\n", "4: prefer.weight is -1000001, not", id="weight-too-negative"),
     pytest.param(
@@ -184,9 +192,7 @@ ONE_FAULT = [
         "2: policy.on-error is 'Fail', not 'pass-through' or 'fail' (did you mean 'fail'?)",
         id="on-error",
     ),
-    pytest.param(
-        '[policy]\non-error = "pass_through"\n', "(did you mean 'pass-through'?)", id="underscore-in-a-value"
-    ),
+    pytest.param('[policy]\non-error = "pass_through"\n', "(did you mean 'pass-through'?)", id="underscore-in-a-value"),
     pytest.param(
         '[policy]\ntrust = ["index", "referrers"]\n',
         "2: policy.trust has 'referrers', not 'index' (the daemon does not look for referrers yet; "
@@ -194,13 +200,17 @@ ONE_FAULT = [
         id="referrers-are-not-read-yet",
     ),
     pytest.param("[policy]\ntrust = []\n", "2: policy.trust is an empty array, not exactly ['index']", id="no-trust"),
-    pytest.param('[policy]\ntrust = "index"\n', "2: policy.trust is 'index', not exactly ['index']", id="trust-is-text"),
+    pytest.param(
+        '[policy]\ntrust = "index"\n', "2: policy.trust is 'index', not exactly ['index']", id="trust-is-text"
+    ),
     pytest.param(
         '[policy]\npod-annotations = ["imagefit.dev/mod"]\n',
         "(did you mean 'imagefit.dev/mode'?)",
         id="pod-annotation-that-there-is-not",
     ),
-    pytest.param('[log]\nlevel = "warn"\n', "2: log.level is 'warn', not 'debug', 'info', 'warning' or 'error' (", id="level"),
+    pytest.param(
+        '[log]\nlevel = "warn"\n', "2: log.level is 'warn', not 'debug', 'info', 'warning' or 'error' (", id="level"
+    ),
     pytest.param('[log]\nformat = "xml"\n', "2: log.format is 'xml', not 'logfmt' or 'json'", id="format"),
     pytest.param("[log]\nlevels = 3\n", "2: log.levels is 3, not a table", id="levels-are-a-number"),
     pytest.param("\n[server\n", "2: Expected ']'", id="bad-toml"),
@@ -234,7 +244,9 @@ ONE_FAULT = [
         id="equal-sockets",
     ),
     pytest.param(
-        '[server]\nsocket = "/run/containerd/./containerd.sock"\n', "2: server.socket and", id="the-default-of-the-other"
+        '[server]\nsocket = "/run/containerd/./containerd.sock"\n',
+        "2: server.socket and",
+        id="the-default-of-the-other",
     ),
     *(
         pytest.param(f'[metrics]\nlisten = "{address}"\n', f"2: metrics.listen is {address!r}, not 'off',", id=name)
@@ -258,7 +270,11 @@ ONE_FAULT = [
     ),
     pytest.param("prefer = 3\n", "1: prefer is 3, not an array of up to 1000 tables", id="prefer-is-a-number"),
     pytest.param('prefer = ["a"]\n', "1: prefer has 'a', not a table", id="prefer-is-a-list-of-texts"),
-    pytest.param('[prefer]\ntag = "b"\n', "1: prefer is a table, not an array of up to 1000 tables (write [[prefer]])", id="one-table"),
+    pytest.param(
+        '[prefer]\ntag = "b"\n',
+        "1: prefer is a table, not an array of up to 1000 tables (write [[prefer]])",
+        id="one-table",
+    ),
     pytest.param('[[policy]]\nmode = "off"\n', "1: policy is an array of 1, not a table", id="policy-is-an-array"),
     pytest.param('server = "/x"\n', "1: server is '/x', not a table", id="a-table-that-is-a-text"),
     pytest.param(
@@ -267,7 +283,9 @@ ONE_FAULT = [
         id="prefer-without-a-condition",
     ),
     pytest.param(
-        '[[prefer]]\nruntime-handler = "x"\n[[require]]\ntag = "a"\n', "1: prefer asks for nothing (", id="handler-alone"
+        '[[prefer]]\nruntime-handler = "x"\n[[require]]\ntag = "a"\n',
+        "1: prefer asks for nothing (",
+        id="handler-alone",
     ),
     pytest.param("[[require]]\n", "1: require asks for nothing (", id="require-without-a-condition"),
     pytest.param(
@@ -280,7 +298,9 @@ ONE_FAULT = [
         "4: prefer.value goes with annotation or label, and here is both: write two tables",
         id="value-of-two",
     ),
-    pytest.param('[[require]]\ntag = "x"\nweight = 1\n', "3: unknown key 'require.weight' (known", id="weight-in-require"),
+    pytest.param(
+        '[[require]]\ntag = "x"\nweight = 1\n', "3: unknown key 'require.weight' (known", id="weight-in-require"
+    ),
     pytest.param('[[prefer]]\ntag = ""\n', "2: prefer.tag is '', not a pattern of 1 to 256", id="empty-tag"),
     pytest.param(f'[[prefer]]\ntag = "{"x" * 257}"\n', "…', not a pattern of 1 to 256 characters", id="long-tag"),
     pytest.param(
@@ -289,7 +309,9 @@ ONE_FAULT = [
         "what holds for every pull goes under [policy])",
         id="image-without-a-pattern",
     ),
-    pytest.param(IMAGE + '[[image]]\nmatch = ""\n', "4: image.match is '', not a pattern", id="image-with-an-empty-name"),
+    pytest.param(
+        IMAGE + '[[image]]\nmatch = ""\n', "4: image.match is '', not a pattern", id="image-with-an-empty-name"
+    ),
     pytest.param(IMAGE + 'platforms = ["wasm"]\n', "3: image.platforms has 'wasm', not a platform such", id="platform"),
     pytest.param(
         IMAGE + f"platforms = {['a/b'] * 17}\n", "3: image.platforms is an array of 17, not a list of up to 16", id="17"
@@ -299,7 +321,9 @@ ONE_FAULT = [
         "2: ranking.order does not begin with 'tier' (what fits always comes before what may fit)",
         id="order-of-nothing",
     ),
-    pytest.param('[ranking]\norder = ["cpu", "tier", "position"]\n', "2: ranking.order does not begin", id="tier-later"),
+    pytest.param(
+        '[ranking]\norder = ["cpu", "tier", "position"]\n', "2: ranking.order does not begin", id="tier-later"
+    ),
     pytest.param(
         '[ranking]\norder = ["tier", "position", "cpu"]\n',
         "2: ranking.order does not end with 'position' (the default is tier, preference,",
@@ -315,7 +339,9 @@ ONE_FAULT = [
         "(did you mean 'score'?)",
         id="criterion-that-there-is-not",
     ),
-    pytest.param(IMAGE + 'ranking = ["tier"]\n', "3: image.ranking does not end with 'position'", id="order-of-an-image"),
+    pytest.param(
+        IMAGE + 'ranking = ["tier"]\n', "3: image.ranking does not end with 'position'", id="order-of-an-image"
+    ),
     pytest.param(IMAGE * 1001, "1: image is an array of 1001, not an array of up to 1000 tables", id="too-many-rules"),
 ]
 

@@ -19,7 +19,7 @@ from imagefit.cri.backend import MESSAGE_OPTIONS, Backend
 from imagefit.cri.proxy import Proxy
 from imagefit.cri.records import Records
 from imagefit.cri.wire import PullRequest
-from imagefit.model.decision import Outcome, PassThrough, Refuse, Rewrite
+from imagefit.model.decision import Outcome, PassThrough, Reason, Refuse, Rewrite
 from imagefit.model.reference import parse_reference
 
 STATUS = "/runtime.v1.ImageService/ImageStatus"
@@ -46,7 +46,7 @@ class Imagefit:
 
     def __init__(self, socket: Path, backend: Path) -> None:
         self.socket = socket
-        self.outcome: Outcome = PassThrough(None, "scripted")
+        self.outcome: Outcome = PassThrough(None, Reason.NO_NAME, "scripted")
         self._loop = EventLoop()
         self._loop.run(self._start(backend))
 
@@ -220,10 +220,10 @@ def test_a_cancelled_call_is_cancelled_at_containerd(
 
 def test_a_refused_pull_never_reaches_containerd(backend: ScriptedBackend, imagefit: Imagefit) -> None:
     backend.unary[PULL] = replying(0)
-    imagefit.outcome = Refuse("no build fits")
+    imagefit.outcome = Refuse("no build fits", Reason.NO_MATCH)
     ended = call(imagefit.socket, PULL, b"")
     assert (ended.code, ended.details) == (grpc.StatusCode.FAILED_PRECONDITION, "no build fits")
-    imagefit.outcome = Refuse("registry away", transient=True)
+    imagefit.outcome = Refuse("registry away", "registry-unreachable", transient=True)
     assert call(imagefit.socket, PULL, b"").code is grpc.StatusCode.UNAVAILABLE
     assert not backend.seen
 
@@ -246,7 +246,7 @@ def test_a_choice_whose_records_fail_is_pulled_as_asked_with_what_containerd_the
 
 def test_a_pull_request_that_is_none_is_containerds_to_judge(backend: ScriptedBackend, imagefit: Imagefit) -> None:
     backend.unary[PULL] = failing
-    imagefit.outcome = Refuse("never asked")
+    imagefit.outcome = Refuse("never asked", Reason.NO_MATCH)
     assert call(imagefit.socket, PULL, b"\xff\xff\xff").code is grpc.StatusCode.FAILED_PRECONDITION
     assert backend.seen[0][1] == b"\xff\xff\xff"
 

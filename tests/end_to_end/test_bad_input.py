@@ -84,7 +84,7 @@ def test_an_index_that_cannot_be_used_is_named_and_left_to_containerd(
     name = f"{hostile.address}/hostile/image:1"
     with CriClient(daemon.socket) as through:
         assert failure(through, name) == failure(direct, name)
-    assert f"event=no-decision image={name} code={code}" in daemon.log_text()
+    assert f"event=decision image={name} result=pass-through reason={code}" in daemon.log_text()
 
 
 def test_an_index_with_another_digest_is_named_and_left_to_containerd(
@@ -96,7 +96,7 @@ def test_an_index_with_another_digest_is_named_and_left_to_containerd(
     with CriClient(daemon.socket) as through:
         # The digest that containerd found instead is in its message; it is the same both times.
         assert failure(through, name) == failure(direct, name)
-    assert "code=content-invalid" in daemon.log_text()
+    assert "reason=content-invalid" in daemon.log_text()
 
 
 def _self_config(registry: FakeRegistry, repository: str) -> dict[str, Any]:
@@ -161,7 +161,7 @@ def test_a_registry_that_hangs_costs_the_time_budget_and_no_more(
     with CriClient(daemon.socket) as through:
         outcome = failure(through, hostile_name, timeout_seconds=3)
     assert isinstance(outcome, tuple)
-    assert "code=budget-spent" in daemon.log_text()
+    assert "reason=budget-spent" in daemon.log_text()
 
 
 def test_memory_stays_bounded(hostile: FakeRegistry, direct: CriClient, daemon: Daemon) -> None:

@@ -157,6 +157,22 @@ def test_the_preferences_that_told_two_entries_apart_are_named(
     assert why_chosen(decide(found, _NODE, policy)).endswith(words)
 
 
+@pytest.mark.parametrize(
+    ("worse", "words"),
+    [
+        pytest.param(without_platform("b", {"ok": "1"}), "it surely fits, the next one only may", id="not known"),
+        pytest.param(entry("b"), "the policy bars the next one", id="barred"),
+        pytest.param(without_platform("b"), "the policy bars the next one", id="not known and barred"),
+        pytest.param(entry("b", "linux/arm64", {"ok": "1"}), "the next one does not fit", id="no"),
+    ],
+)
+def test_an_entry_of_a_better_tier_says_what_is_wrong_with_the_next(worse: dict[str, object], words: str) -> None:
+    policy = Policy(require=(asks(Trait.ANNOTATION, "ok"),))
+    ranking = decide(index(worse, entry("a", annotations={"ok": "1"})), _NODE, policy).ranking
+    assert [ranked.position for ranked in ranking] == [1, 0]
+    assert advantage(ranking[0], ranking[1], Criterion.TIER) == words
+
+
 def test_every_criterion_has_its_own_words() -> None:
     better, worse = decide(index(entry("a"), entry("b")), _NODE).ranking
     assert len({advantage(better, worse, criterion) for criterion in Criterion}) == len(Criterion)

@@ -1,6 +1,10 @@
-"""``imagefit serve``."""
+"""``imagefit serve``: the daemon, started."""
 
 from pathlib import Path
+
+import msgspec
+
+from imagefit.errors import InvalidConfigurationError
 
 
 def serve(config_path: Path | None, *, verbose: bool, metrics: str = "") -> int:
@@ -12,12 +16,23 @@ def serve(config_path: Path | None, *, verbose: bool, metrics: str = "") -> int:
         metrics: where metrics are served if the configuration does not say; empty for nowhere.
 
     Raises:
-        InvalidConfigurationError: the configuration has a fault.
+        InvalidConfigurationError: the configuration has a fault, or ``metrics`` is nothing that it could say.
         ListenError: the socket is in use or cannot be made.
     """
     from imagefit.daemon import Overrides
     from imagefit.daemon import serve as serve_forever
     from imagefit.reload import LiveConfig
 
+    _check_address(metrics)
     serve_forever(LiveConfig(config_path), Overrides(verbose=verbose, metrics_listen=metrics))
     return 0
+
+
+def _check_address(metrics: str) -> None:
+    from imagefit.config.kinds import Listen
+
+    try:
+        msgspec.convert(metrics, Listen)
+    except msgspec.ValidationError as error:
+        advice = "a loopback address such as 127.0.0.1:9477, or unix:/PATH"
+        raise InvalidConfigurationError(f"--metrics {metrics!r} is no address for metrics", advice=advice) from error

@@ -6,12 +6,11 @@ Knows how every fault is told. Leaves to ``settings`` what is right, and to ``re
 import difflib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from datetime import date, datetime, time
 from typing import Final
 
 import msgspec
 
-from imagefit.config.keys import Key, Kind, keys_of, tables_of
+from imagefit.config.keys import Kind, keys_of, tables_of
 from imagefit.config.kinds import Table, bare
 from imagefit.config.lines import Path
 
@@ -113,16 +112,10 @@ def _wrong(path: Path, value: object, words: str, advice: str = "") -> Complaint
 def _unknown(path: Path, keys: Iterable[str], root: type[Table]) -> Complaint:
     name, known = str(path[-1]), list(keys)
     message = f"unknown key '{key_name(path)}'"
-    if nearest := _nearest(name, known):
-        return Complaint(path, message, nearest)
-    homes = [f"[{'.'.join(at)}]" for at, key in tables_of(root) if _holds(key, name)]
+    homes = [f"[{'.'.join(at)}]" for at, key, own in tables_of(root) if name in own and not key.kind.is_tables]
     if homes:
         return Complaint(path, message, f"it belongs under {' or '.join(homes)}")
-    return Complaint(path, message, f"known are: {', '.join(sorted(known))}")
-
-
-def _holds(key: Key, name: str) -> bool:
-    return key.kind.table is not None and not key.kind.is_tables and name in keys_of(key.kind.table)
+    return Complaint(path, message, _nearest(name, known) or f"known are: {', '.join(sorted(known))}")
 
 
 def _nearest(value: object, known: Iterable[str]) -> str:
@@ -144,14 +137,12 @@ def shown(value: object) -> str:
             return str(value) if abs(value) < 10**_SHOWN_DIGITS else "a number of many digits"
         case float():
             return f"{value:g}"
-        case datetime() | date() | time():
-            return f"the date or time {value.isoformat()}"
         case dict():
             return "a table"
         case list():
             return f"an array of {len(value)}" if value else "an empty array"
-        case _:
-            return "something else"
+        case _:  # the rest of what TOML knows
+            return f"the date or time {value}"
 
 
 def _word(name: str) -> str:

@@ -72,6 +72,11 @@ class Prefer(Require, frozen=True, kw_only=True):
         Weight, about("Added to the preference of entries that meet all conditions; negative to dislike.")
     ] = 1
 
+    def contradictions(self) -> list[Contradiction]:
+        """Return what makes the preference impossible."""
+        nothing = [] if self.weight else [Contradiction("weight", "is 0, which changes nothing")]
+        return [*super().contradictions(), *nothing]
+
     @property
     def preference(self) -> Preference:
         """The preference as the ranking takes it."""

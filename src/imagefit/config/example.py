@@ -9,7 +9,7 @@ from itertools import groupby
 from typing import Final
 
 from imagefit.config.conditions import Require
-from imagefit.config.keys import Key, Kind, keys_of, tables_of
+from imagefit.config.keys import Key, tables_of
 from imagefit.config.settings import Config
 from imagefit.config.writing import format_value
 
@@ -69,25 +69,23 @@ def example() -> str:
 
 
 def _lines() -> Iterator[str]:
-    for path, key in tables_of(Config):
+    for path, key, own in tables_of(Config):
         name = ".".join(path)
-        if key.kind.table is None:
-            continue
         if key.kind.is_tables:
-            yield from ("", f"# [[{name}]]", *_comment(key.about), *_own_keys(key.kind), "")
+            yield from ("", f"# [[{name}]]", *_comment(key.about), *_meanings(key, own), "")
             yield from (f"#{line}" if line else "" for line in SAMPLES[name].splitlines())
         else:
             yield from ("", f"[{name}]", *_comment(key.about))
-            for one in keys_of(key.kind.table).values():
+            for one in own.values():
                 yield from _setting(one)
 
 
-def _own_keys(kind: Kind) -> Iterator[str]:
-    if kind.table in {None, Require}:  # told with [[prefer]]
+def _meanings(table: Key, keys: Mapping[str, Key]) -> Iterator[str]:
+    if table.kind.table is Require:  # told with [[prefer]]
         return
     yield "#"
-    for about, keys in groupby(keys_of(kind.table).values(), lambda key: key.about):
-        yield from _comment(f"{', '.join(key.name for key in keys)}: {about}", "#   ", "#     ")
+    for about, some in groupby(keys.values(), lambda key: key.about):
+        yield from _comment(f"{', '.join(key.name for key in some)}: {about}", "#   ", "#     ")
 
 
 def _setting(key: Key) -> Iterator[str]:

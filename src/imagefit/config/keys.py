@@ -68,11 +68,13 @@ def keys_of(table: type[Table]) -> Mapping[str, Key]:
     return {field.encode_name: _key(field) for field in msgspec.structs.fields(table)}
 
 
-def tables_of(root: type[Table], path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Key]]:
-    """Yield every table that the file may have at its top or in another table: its path and the key that holds it."""
+def tables_of(
+    root: type[Table], path: tuple[str, ...] = ()
+) -> Iterator[tuple[tuple[str, ...], Key, Mapping[str, Key]]]:
+    """Yield every table at the top of the file or in another: its path, the key that holds it, and its own keys."""
     for key in keys_of(root).values():
         if key.kind.table is not None:
-            yield (*path, key.name), key
+            yield (*path, key.name), key, keys_of(key.kind.table)
             if not key.kind.is_tables:
                 yield from tables_of(key.kind.table, (*path, key.name))
 

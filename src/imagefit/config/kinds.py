@@ -100,7 +100,7 @@ Weight = Annotated[
         ge=-MAX_WEIGHT,
         le=MAX_WEIGHT,
         extra_json_schema={"not": {"const": 0}},
-        extra={KIND: f"a whole number from -{MAX_WEIGHT} to {MAX_WEIGHT} other than 0"},
+        extra={KIND: f"a whole number from -{MAX_WEIGHT} to {MAX_WEIGHT}, not 0"},
     ),
 ]
 Platform = Annotated[

@@ -5,7 +5,7 @@ file can tell to ``checking``.
 """
 
 import os
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -87,8 +87,7 @@ def read_config(path: Path | None, installed: Installed = installed_plugins) -> 
     Raises:
         FaultyConfigurationError: as for ``load_config``.
     """
-    sources, faults = read_sources(path)
-    return _loaded(sources, faults, installed)
+    return _loaded(read_sources(path), installed)
 
 
 def parse_config(content: bytes, name: str, installed: Installed = installed_plugins) -> Config:
@@ -102,28 +101,28 @@ def parse_config(content: bytes, name: str, installed: Installed = installed_plu
     Raises:
         FaultyConfigurationError: it has a fault.
     """
-    source = parse_source(content, name)
-    if isinstance(source, Fault):
-        raise FaultyConfigurationError([source])
-    return _loaded((source,), (), installed).config
+    return _loaded((parse_source(content, name),), installed).config
 
 
-def _loaded(sources: tuple[Source, ...], unreadable: tuple[Fault, ...], installed: Installed) -> Loaded:
-    files = tuple(map(Placed, sources))
-    whole = merged(files, Config)
-    faults = [*unreadable, *_faults(files, whole)] or [*_too_many(whole)]
+def _loaded(found: Sequence[Source | Fault], installed: Installed) -> Loaded:
+    files = [one if isinstance(one, Fault) else Placed(one) for one in found]
+    whole = merged((one for one in files if isinstance(one, Placed)), Config)
+    faults = [*_faults(files, whole)] or [*_too_many(whole)]
     if not faults:
         config = msgspec.convert(whole.data, Config)
         faults = [*_equal_sockets(config, whole), *_bad_detectors(config, whole, installed)]
         if not faults:
-            return Loaded(config, tuple(source.file for source in sources), whole)
+            return Loaded(config, tuple(one.file for one in found), whole)
     raise FaultyConfigurationError(faults)
 
 
-def _faults(files: Sequence[Placed], whole: Merged) -> Iterator[Fault]:
-    """Yield what is wrong with each file, in the order of its lines, and with the files together."""
+def _faults(files: Iterable[Placed | Fault], whole: Merged) -> Iterator[Fault]:
+    """Yield what is wrong with each file, in the order of its lines, and what it gives that another gives otherwise."""
     clashes = {(id(clash.later), clash.path): clash for clash in whole.clashes}
     for placed in files:
+        if isinstance(placed, Fault):
+            yield placed
+            continue
         faults = []
         for complaint in complaints(placed.source.data, Config):
             clash = clashes.pop((id(placed), complaint.path), None)

@@ -133,8 +133,8 @@ class Decisions(Table, frozen=True, kw_only=True):
 class Config(Table, frozen=True, kw_only=True):
     """The whole configuration."""
 
-    server: Annotated[Server, about("Where kubelet finds imagefit.")] = Server()
-    containerd: Annotated[Containerd, about("Where containerd is.")] = Containerd()
+    server: Annotated[Server, about("The daemon itself.")] = Server()
+    containerd: Annotated[Containerd, about("What the calls are passed on to.")] = Containerd()
     registry: Annotated[Registry, about("How registries are reached, and where answers are kept.")] = Registry()
     node: Annotated[NodeSettings, about("Where the node's facts come from.")] = NodeSettings()
     policy: Annotated[PolicySettings, about("What becomes of pulls that no `[[image]]` is for.")] = PolicySettings()

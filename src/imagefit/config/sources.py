@@ -94,7 +94,7 @@ def signature(path: Path | None) -> Hashable:
     return tuple((str(file), _stamp(file)) for file in (main, folder_of(main), *others))
 
 
-def read_sources(path: Path | None, user: int | None = None) -> tuple[tuple[Source, ...], tuple[Fault, ...]]:
+def read_sources(path: Path | None, user: int | None = None) -> tuple[Source | Fault, ...]:
     """Read all files.
 
     Args:
@@ -102,7 +102,7 @@ def read_sources(path: Path | None, user: int | None = None) -> tuple[tuple[Sour
         user: whom this process runs as; None to ask. What root reads must be writable for root alone.
 
     Returns:
-        Those that are TOML, in order, and what is wrong with the others.
+        Each file in order, or what is wrong with it where it is no TOML that may be read.
     """
     main = path or DEFAULT_PATH
     user = os.geteuid() if user is None else user
@@ -118,9 +118,7 @@ def read_sources(path: Path | None, user: int | None = None) -> tuple[tuple[Sour
         found.append(_unreadable(folder_of(main), error))
     if len(listed) > MAX_FILES:
         found.append(Fault(shown_path(folder_of(main)), f"has more than {MAX_FILES} files"))
-    found += [_source(file, user) for file in listed[:MAX_FILES]]
-    sources = tuple(one for one in found if isinstance(one, Source))
-    return sources, tuple(one for one in found if isinstance(one, Fault))
+    return (*found, *(_source(file, user) for file in listed[:MAX_FILES]))
 
 
 def parse_source(content: bytes, file: str) -> Source | Fault:
@@ -181,13 +179,17 @@ def _listed(folder: Path) -> tuple[Path, ...]:
 
 def _source(path: Path, user: int) -> Source | Fault:
     try:
-        # Without blocking: a pipe of this name would have the reader wait for a writer.
-        with os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as file:
+        with open(path, "rb", opener=_opened) as file:
             wrong = _distrusted(os.fstat(file.fileno()), user)
             content = b"" if wrong else file.read(MAX_BYTES + 1)
     except (OSError, ValueError) as error:
         return _unreadable(path, error)
     return Fault(shown_path(path), wrong) if wrong else parse_source(content, shown_path(path))
+
+
+def _opened(path: str, flags: int) -> int:
+    """Open without blocking: a pipe of this name would have the reader wait for a writer."""
+    return os.open(path, flags | os.O_NONBLOCK)
 
 
 def _distrusted(status: os.stat_result, user: int) -> str:

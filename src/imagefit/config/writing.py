@@ -67,12 +67,10 @@ def _document(data: Mapping[str, Any], origin: Origin) -> Iterator[str]:
 
 
 def _table(path: Path, data: Mapping[str, Any], origin: Origin) -> Iterator[str]:
-    keys = [*format_keys(data, origin, path)]
-    inner = {name: value for name, value in data.items() if isinstance(value, dict) and value}
-    if keys or not inner:
-        yield from ("", f"[{'.'.join(_name(str(step)) for step in path)}]", *keys)
-    for name, value in inner.items():
-        yield from _table((*path, name), value, origin)
+    yield from ("", f"[{'.'.join(_name(str(step)) for step in path)}]", *format_keys(data, origin, path))
+    for name, value in data.items():
+        if isinstance(value, dict):
+            yield from _table((*path, name), value, origin)
 
 
 def _key(name: str, value: Any, origin: Origin, path: Path) -> Iterator[str]:  # noqa: ANN401 - as above

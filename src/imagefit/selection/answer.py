@@ -107,8 +107,7 @@ def _missing(facts: Facts, features: tuple[str, ...], name: str) -> Answer:
 
 
 def _runs_on(node: Node, platform: RunsOn) -> Answer:
-    name = platform_name(platform.os, platform.architecture)
-    if name in node.also_runs:
+    if node.also_runs and (name := platform_name(platform.os, platform.architecture)) in node.also_runs:
         return Truth.YES, f"the runtime handler runs {name}"
     if platform.os not in {"", node.os.lower()}:
         return Truth.NO, f"the node runs {node.os}"

@@ -95,7 +95,7 @@ def advantage(better: Ranked, worse: Ranked, criterion: Criterion) -> str:
     counts = f"{better.merits[criterion]} against {worse.merits[criterion]}"
     match criterion:
         case Criterion.TIER:
-            return "it surely fits, the next one only may"
+            return _surer(worse)
         case Criterion.PREFERENCE:
             return f"it matches more of the operator's preferences ({counts}: {_wishes(better.met, worse.met)})"
         case Criterion.SCORE:
@@ -108,6 +108,12 @@ def advantage(better: Ranked, worse: Ranked, criterion: Criterion) -> str:
             return "it comes first in the index, all else being equal"
         case _:
             assert_never(criterion)
+
+
+def _surer(worse: Ranked) -> str:
+    if worse.verdict.truth is Truth.NO:
+        return "the next one does not fit"
+    return "it surely fits, the next one only may" if worse.is_candidate else "the policy bars the next one"
 
 
 def _wishes(better: Iterable[Preference], worse: Iterable[Preference]) -> str:

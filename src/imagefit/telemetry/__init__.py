@@ -21,7 +21,3 @@ __all__ = [
     "part",
     "redacted",
 ]
-
-# Until service.py and daemon.py speak as parts of their own.
-_daemon = part("daemon")
-debug, info, warning, failure = _daemon.debug, _daemon.info, _daemon.warning, _daemon.failure

@@ -104,7 +104,7 @@ def part(name: str) -> Part:
 def configure_logging(settings: LogSettings | None = None, *, verbose: bool = False) -> None:
     """Send events to standard error from now on; a later call replaces what an earlier one set.
 
-    Events of libraries, from warnings up, are written in the same way: nothing else reaches standard error.
+    Events of libraries, from warnings up, are written in the same way, cleared of credentials like all others.
 
     Args:
         settings: by default logfmt, from level info.

@@ -2,7 +2,7 @@
 
 Knows names, labels and what they may say. Leaves how it is counted to ``recorders``, where it is shown to
 ``endpoint``, and what is counted to the callers. Nothing is recorded until ``enable``, and prometheus_client is not
-imported before: it costs 50 ms and several MiB.
+imported before: it costs 20 ms and 1.5 MiB.
 """
 
 from dataclasses import dataclass
@@ -137,6 +137,9 @@ CONFIG_RELOADS: Final = Counter(
 CONFIG_TAKEN: Final = Gauge(
     Metric("imagefit_config_taken_timestamp_seconds", "gauge", "When the configuration in use was taken, in Unix time.")
 )
+READY: Final = Gauge(
+    Metric("imagefit_ready", "gauge", "Whether pulls can be answered now (1) or something is missing (0).")
+)
 BUILD_INFO: Final = Gauge(
     Metric(
         "imagefit_build_info",
@@ -148,7 +151,7 @@ BUILD_INFO: Final = Gauge(
 
 RECORDERS: Final[tuple[Recorder, ...]] = (
     *(DECISIONS, CHOSEN, FALLBACKS, REGISTRY_REQUESTS, CACHE_LOOKUPS, STEP_SECONDS, CONTAINERD_CALLS, RECORD_WAIT),
-    *(DETECTOR_OK, DETECTOR_SECONDS, CONFIG_RELOADS, CONFIG_TAKEN, BUILD_INFO),
+    *(DETECTOR_OK, DETECTOR_SECONDS, CONFIG_RELOADS, CONFIG_TAKEN, READY, BUILD_INFO),
 )
 METRICS: Final = tuple(recorder.metric for recorder in RECORDERS)
 """All metrics, in the order of their page."""
