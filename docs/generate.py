@@ -440,6 +440,7 @@ Those that have something to say; `imagefit decisions` has the same and all entr
 
 # What each event means.
 _EVENTS = {
+    "background-work-failed": "Detection, reloading or following containerd's access ended by an error; pulls go on.",
     "cache-failed": "The disk refused the cache of metadata; it was fetched instead.",
     "configuration-refused": "A changed configuration has a fault; the old one stays.",
     "configuration-taken": "A changed configuration is in use.",

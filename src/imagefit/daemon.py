@@ -15,13 +15,13 @@ from dataclasses import dataclass
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import grpc
 import grpc.aio
 
 from imagefit import telemetry
-from imagefit.config import Config
+from imagefit.config import OFF, Config
 from imagefit.cri.backend import MESSAGE_OPTIONS, Backend
 from imagefit.cri.proxy import Proxy
 from imagefit.cri.records import Records
@@ -34,7 +34,7 @@ from imagefit.registry.build import registry_client
 from imagefit.reload import LiveConfig
 from imagefit.report import Record
 from imagefit.service import Service
-from imagefit.telemetry import Format, Level, LogSettings, configure_logging, log_crashes, metrics, tracing
+from imagefit.telemetry import configure_logging, log_crashes, metrics, tracing
 from imagefit.telemetry.decisions import Ring
 
 log = telemetry.part("daemon")
@@ -68,7 +68,7 @@ def serve(live: LiveConfig, overrides: Overrides) -> None:
     Raises:
         ListenError: the socket is in use or cannot be made.
     """
-    configure_logging(_log_settings(live.current), verbose=overrides.verbose)
+    configure_logging(live.current.log_settings, verbose=overrides.verbose)
     log_crashes()
     path = Path(live.current.server.socket)
     with _claimed(path):
@@ -90,7 +90,8 @@ async def _serve(live: LiveConfig, path: Path, overrides: Overrides) -> None:
         readiness = Readiness(backend, lambda: node.is_known)
         _trace(config, ending)
         server = grpc.aio.server(options=_SERVER_OPTIONS)
-        server.add_generic_rpc_handlers((Proxy(backend, records, service.choose, readiness.missing),))
+        proxy = Proxy(backend, records, service.choose, readiness.missing)
+        server.add_generic_rpc_handlers((proxy,))
         _bind(server, path)
         await server.start()
         _go_on(_follow_access(Path(config.containerd.socket), path), ending)
@@ -101,6 +102,7 @@ async def _serve(live: LiveConfig, path: Path, overrides: Overrides) -> None:
         _go_on(node.node(), ending)
         await stop.get()
         log.info("stopping", drain_seconds=live.current.server.drain_seconds)
+        proxy.stop()
         await _drained(server, stop, live.current.server.drain_seconds)
     _ignore_signals()
     log.info("stopped")
@@ -108,7 +110,7 @@ async def _serve(live: LiveConfig, path: Path, overrides: Overrides) -> None:
 
 def _take(service: Service, overrides: Overrides, config: Config) -> None:
     """Have a new configuration take effect, as far as that needs no restart."""
-    configure_logging(_log_settings(config), verbose=overrides.verbose)
+    configure_logging(config.log_settings, verbose=overrides.verbose)
     service.policies = config.policies
 
 
@@ -138,7 +140,7 @@ async def _serve_metrics(
 ) -> None:
     """Serve metrics and health if they are wanted; what goes wrong with them must not cost a pull."""
     listen = config.metrics.listen or overrides.metrics_listen
-    if listen in {"", "off"}:
+    if listen in {"", OFF}:
         return
     from imagefit.endpoint import Endpoint  # not before it is wanted: it brings an HTTP server
 
@@ -163,12 +165,6 @@ def _trace(config: Config, ending: contextlib.AsyncExitStack) -> None:
         log.warning("spans-not-recorded", error=error)
         return
     ending.push_async_callback(asyncio.to_thread, tracing.shutdown)
-
-
-def _log_settings(config: Config) -> LogSettings:
-    return LogSettings(
-        cast("Format", str(config.log.format)), cast("Level", str(config.log.level)), config.log.levels.by_part
-    )
 
 
 async def _drained(server: grpc.aio.Server, stop: "asyncio.Queue[signal.Signals]", drain_seconds: float) -> None:

@@ -1,7 +1,7 @@
 """One decision told once: the record that the log, the metrics and the ring of decisions have in common.
 
 Knows what a record says. Leaves to ``telemetry`` how logs, metrics and the ring are kept, and to ``selection.explain``
-the words. A record is made of decisions and names only: there is nothing in it that a credential could come from.
+the words. A record is made of decisions and names only: there is nothing in it that a credential should come from, and what looks like one is cleared.
 """
 
 import contextlib
@@ -96,10 +96,10 @@ def record(told: Told) -> Record:
         "runtimeHandler": told.pull.runtime_handler,
         "result": result,
         "reason": reason,
-        "why": why,
+        "why": telemetry.redacted(why),
         "mode": told.policy.mode,
         "rule": told.policy.rule,
-        "notes": list(told.policy.notes),
+        "notes": [telemetry.redacted(note) for note in told.policy.notes],
         "index": decision.index_digest if decision else None,
         "chosen": _chosen(decision.chosen) if decision and decision.chosen else None,
         "decidedBy": decision.decided_by if decision else None,

@@ -159,6 +159,14 @@ def test_nothing_is_looked_at_while_nobody_watches(served: Served) -> None:
     assert served.run(gone()) == served.run(later())
 
 
+def test_a_stop_ends_every_watch_with_its_last_word(served: Served) -> None:
+    """Otherwise a drain would wait for whoever watches, for as long as it may."""
+    replies = watch(served, request("imagefit"))
+    assert status(next(replies)) == SERVING
+    served._loop.loop.call_soon_threadsafe(served.health.stop)
+    assert [status(one) for one in replies] == [NOT_SERVING]
+
+
 def test_too_many_watchers_are_refused(served: Served) -> None:
     held = [watch(served, request("")) for _ in range(16)]
     for one in held:

@@ -6,6 +6,7 @@ it is given.
 """
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any, Final
 
@@ -36,6 +37,11 @@ class Health:
         self._forward = forward
         self._look_again_seconds = look_again_seconds
         self._watchers = 0
+        self._stopping = asyncio.Event()
+
+    def stop(self) -> None:
+        """Serve no more, and tell everybody who watches: a watch lasts for ever, and a stop waits for calls."""
+        self._stopping.set()
 
     def handlers(self) -> "dict[str, grpc.RpcMethodHandler[Any, Any]]":
         """Return the handlers by method; both answer as streams, of which a single reply is a special case."""
@@ -71,11 +77,14 @@ class Health:
             status = await self._status()
             if status != said:
                 yield status
+            if self._stopping.is_set():
+                return
             said = status
-            await asyncio.sleep(self._look_again_seconds)
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._stopping.wait(), self._look_again_seconds)
 
     async def _status(self) -> bytes:
-        return health_response(serving=not await self._missing())
+        return health_response(serving=not (self._stopping.is_set() or await self._missing()))
 
 
 def _is_own(request: bytes) -> bool:

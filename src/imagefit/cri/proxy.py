@@ -59,8 +59,14 @@ class Proxy(grpc.GenericRpcHandler):  # type: ignore[type-arg] # not generic at 
         self._records = records
         self._choose = choose
         self._handlers = {method: self._unary_handler(method) for method in UNARY_METHODS}
-        if missing is not None:
-            self._handlers |= Health(missing, self._forward_stream).handlers()
+        self._health = None if missing is None else Health(missing, self._forward_stream)
+        if self._health is not None:
+            self._handlers |= self._health.handlers()
+
+    def stop(self) -> None:
+        """Tell those who watch the health that nothing is served any more; calls go on until the server stops."""
+        if self._health is not None:
+            self._health.stop()
 
     def service(self, handler_call_details: grpc.HandlerCallDetails) -> "grpc.RpcMethodHandler[Any, Any]":
         """Return the handler of a method; one that is not known is forwarded as a stream, which fits any reply."""
