@@ -1,7 +1,8 @@
 """One decision told once: the record that the log, the metrics and the ring of decisions have in common.
 
 Knows what a record says. Leaves to ``telemetry`` how logs, metrics and the ring are kept, and to ``selection.explain``
-the words. A record is made of decisions and names only: there is nothing in it that a credential should come from, and what looks like one is cleared.
+the words. A record is made of decisions and names only, so that no credential should be in it; what looks like one is
+cleared all the same.
 """
 
 import contextlib

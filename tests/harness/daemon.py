@@ -27,7 +27,8 @@ class Daemon:
         Args:
             root: made here if it is not there; its path must be short.
             containerd_socket: where CRI calls go.
-            config: TOML; a table that it lacks (``server``, ``containerd``, ``registry``, ``decisions``) is written here.
+            config: TOML; a table that it lacks (``server``, ``containerd``, ``registry``, ``decisions``) is written
+                here.
             certs_dir: the registry's ``config-path``; without it ``certs.d`` beside containerd's socket.
         """
         root.mkdir(parents=True, exist_ok=True)
