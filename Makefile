@@ -18,12 +18,13 @@ PYTHON = $(shell for name in python3 python3.14 python3.13 python3.12 python3.11
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' Makefile
 
-system: ## install containerd, runc, docker-registry, gcc, openssl where they are missing (needs root)
+system: ## install containerd, runc, docker-registry, nginx, gcc, openssl where they are missing (needs root)
 	@missing=(); \
 	need() { missing+=("$$1"); }; \
 	command -v containerd >/dev/null && command -v containerd-shim-runc-v2 >/dev/null || need containerd; \
 	command -v runc >/dev/null || need runc; \
 	command -v docker-registry >/dev/null || need docker-registry; \
+	command -v nginx >/dev/null || need nginx-light; \
 	command -v gcc >/dev/null || need gcc; \
 	[[ "$$(gcc -print-file-name=libc.a 2>/dev/null)" == /* ]] || need libc6-dev; \
 	command -v openssl >/dev/null || need openssl; \

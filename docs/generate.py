@@ -211,9 +211,8 @@ def _config_tables() -> Iterator[str]:
         name = ".".join(path)
         yield f"### `[[{name}]]`\n" if key.kind.is_tables else f"### `[{name}]`\n"
         yield f"{key.about}\n"
-        yield "| key | type | default | what it means |"
-        yield "|---|---|---|---|"
-        yield from (_config_key(one) for one in own.values() if one.kind.table is None or one.kind.is_tables)
+        keys = [_config_key(one) for one in own.values() if one.kind.table is None or one.kind.is_tables]
+        yield from ("| key | type | default | what it means |", "|---|---|---|---|", *keys) if keys else ()
         yield f"\n```toml\n{SAMPLES[name]}```\n" if name in SAMPLES else ""
 
 
@@ -311,7 +310,13 @@ No colours, on a terminal either.
 How wide tables are.
 .TP
 .BR HTTP_PROXY ", " HTTPS_PROXY ", " NO_PROXY
-How registries are reached.""",
+How registries are reached.
+.TP
+.BR REGISTRY_AUTH_FILE ", " DOCKER_CONFIG
+Where a person's credentials are: a file, or the folder of a
+.IR config.json ;
+without them
+.IR ~/.docker .""",
     "files": """\
 .TP
 .I /etc/imagefit/config.toml
@@ -326,11 +331,15 @@ What the operator states of this node.
 The latest decisions.
 .TP
 .I /var/cache/imagefit
-Metadata by its digest.""",
+Metadata by its digest.
+.TP
+.I ~/.docker/config.json
+Credentials that docker login saved, and the helpers that have them; for explain and doctor.""",
     "examples": """\
 .nf
 imagefit explain registry.example.org/team/solver:1.0
 imagefit explain index.json \\-\\-node other-node.json \\-\\-all-checks
+imagefit doctor registry.example.org/team/solver:1.0 \\-\\-creds robot
 imagefit decisions \\-\\-result refuse \\-\\-since 1h
 imagefit check compatibility.yaml
 imagefit node \\-o json > this-node.json
@@ -451,6 +460,7 @@ _EVENTS = {
     "detector-failed": "A detector broke or took too long; logged once until it changes.",
     "facts-left-out": "A part of what the operator states could not be used; logged once until it changes.",
     "hosts-ignored": "A part of containerd's hosts configuration could not be used.",
+    "key-left-out": "A file that should hold a trusted key cannot be used; logged once until it changes.",
     "listening": "The socket takes calls.",
     "message": "A library's own event, with its name and its text.",
     "metrics-not-served": "The address for metrics could not be had; pulls are served all the same.",

@@ -4,7 +4,7 @@ from typing import Any, Final
 
 from hypothesis import strategies as st
 
-from imagefit.config.keys import Key, keys_of
+from imagefit.config.keys import Key, Kind, keys_of
 from imagefit.config.kinds import Table
 from imagefit.config.settings import Config
 from imagefit.config.writing import format_value
@@ -19,6 +19,7 @@ _BY_NAME: Final[dict[str, st.SearchStrategy[Any]]] = {
     "root": _PATH,
     "cache": _PATH,
     "file": _PATH | st.just(""),
+    "containerd-config": _PATH | st.just(""),
     "config-path": st.lists(_PATH.filter(lambda path: ":" not in path), max_size=3).map(":".join),
     "detectors": st.lists(_TEXT, max_size=2, unique=True),
     "order": _ORDER,
@@ -30,8 +31,11 @@ _BY_NAME: Final[dict[str, st.SearchStrategy[Any]]] = {
     "keep": st.integers(1, 100_000),
     "weight": st.integers(1, 1_000_000) | st.integers(-1_000_000, -1),
     "time-budget": st.floats(0, 3600, exclude_min=True) | st.integers(1, 3600),
+    "tag-seconds": st.floats(0, 60) | st.integers(0, 60),
+    "missing-seconds": st.floats(0, 60) | st.integers(0, 60),
     "drain-seconds": st.floats(0, 3600, exclude_min=True) | st.integers(1, 3600),
     "value": _TEXT,
+    "require-signature": st.just(False),  # else there must be keys
 }
 
 
@@ -46,14 +50,24 @@ def _values(key: Key) -> st.SearchStrategy[Any]:
         return st.lists(inner, max_size=3) if key.kind.is_tables else inner
     if key.name in _BY_NAME:
         return _BY_NAME[key.name]
+    if key.kind.item is not None:
+        return st.lists(_item(key.kind.item), max_size=2, unique=True)
+    if key.kind.words == "an absolute path":
+        return _PATH
     if key.kind.choices:
         return st.sampled_from(key.kind.choices)
     return st.booleans() if key.kind.words == "true or false" else _PATTERN
 
 
+def _item(kind: Kind) -> st.SearchStrategy[Any]:
+    return st.sampled_from(kind.choices) if kind.choices else _PATH
+
+
 def _is_whole(table: type[Table], data: dict[str, Any]) -> bool:
     """Tell whether a table says for what it is, where it must."""
     names = set(keys_of(table))
+    if names == {"match", "keys"}:
+        return names == data.keys()
     if "match" in names:
         return bool({"match", "namespace", "runtime-handler"} & data.keys())
     if "annotation" not in names:

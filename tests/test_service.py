@@ -24,6 +24,7 @@ from imagefit.errors import (
     RegistryDeniedError,
     RegistryUnreachableError,
 )
+from imagefit.metadata import MAX_METADATA_BYTES
 from imagefit.model.credentials import AuthConfig
 from imagefit.model.decision import Outcome, PassThrough, Reason, Refuse, Rewrite
 from imagefit.model.facts import Node
@@ -44,7 +45,7 @@ from imagefit.model.policy import (
 from imagefit.model.reference import ImageReference
 from imagefit.registry.client import Resolved
 from imagefit.report import Record
-from imagefit.service import MAX_METADATA_BYTES, Service
+from imagefit.service import Service
 
 FITS = [{"oci.kernel.version": ">=5"}]
 FAILS = [{"oci.kernel.version": "<5"}]
@@ -86,6 +87,11 @@ class MemoryRegistry:
         if descriptor.digest not in self.content:
             raise ContentMissingError("it is not there")
         return self.content[descriptor.digest]
+
+    async def referrers(
+        self, reference: ImageReference, digest: str, auth: AuthConfig | None, artifact_types: frozenset[str]
+    ) -> bytes:
+        raise AssertionError("nobody trusts referrers here")
 
 
 def choose(

@@ -26,16 +26,20 @@ from imagefit.cri.backend import MESSAGE_OPTIONS, Backend
 from imagefit.cri.proxy import Proxy
 from imagefit.cri.records import Records
 from imagefit.errors import InvalidConfigurationError, ListenError
+from imagefit.metadata import Vouch
 from imagefit.node.contract import HostView
 from imagefit.node.plugins import detectors_of
 from imagefit.node.source import NodeSource
 from imagefit.readiness import Readiness
-from imagefit.registry.build import registry_client
+from imagefit.registry.build import Places, registry_client
+from imagefit.registry.client import RegistryClient
+from imagefit.registry.resolution import Memory
 from imagefit.reload import LiveConfig
 from imagefit.report import Record
 from imagefit.service import Service
 from imagefit.telemetry import configure_logging, log_crashes, metrics, tracing
 from imagefit.telemetry.decisions import Ring
+from imagefit.trust.vouching import voucher
 
 log = telemetry.part("daemon")
 _DIRECTORY_MODE = 0o755
@@ -81,12 +85,17 @@ async def _serve(live: LiveConfig, path: Path, overrides: Overrides) -> None:
     async with contextlib.AsyncExitStack() as ending:
         backend = Backend(Path(config.containerd.socket))
         ending.push_async_callback(backend.close)
-        registry = registry_client(config.registry.config_paths, Path(config.registry.cache))
+        settings = config.registry
+        memory = Memory(settings.tag_seconds, settings.missing_seconds)
+        places = Places(Path(settings.cache), settings.config_paths, settings.containerd_file)
+        registry = registry_client(places, memory)
         ending.push_async_callback(registry.close)
         records = Records(backend)
         ending.push_async_callback(records.settled, _NAMING_SECONDS)
         node = NodeSource(HostView(config.node.root), detectors=detectors_of(config.node.detectors))
-        service = Service(registry, node.node, config.policies, _keeping(config, ending))
+        service = Service(
+            registry, node.node, config.policies, _keeping(config, ending), vouch=_vouch(registry, config)
+        )
         readiness = Readiness(backend, lambda: node.is_known)
         _trace(config, ending)
         server = grpc.aio.server(options=_SERVER_OPTIONS)
@@ -98,7 +107,7 @@ async def _serve(live: LiveConfig, path: Path, overrides: Overrides) -> None:
         await asyncio.sleep(0)  # its first look comes before anybody is told that we listen
         log.info("listening", socket=path, containerd=config.containerd.socket, mode=config.policies.default.mode)
         await _serve_metrics(config, overrides, readiness, ending)
-        _go_on(live.follow(partial(_take, service, overrides)), ending)
+        _go_on(live.follow(partial(_take, service, registry, overrides)), ending)
         _go_on(node.node(), ending)
         await stop.get()
         log.info("stopping", drain_seconds=live.current.server.drain_seconds)
@@ -108,10 +117,18 @@ async def _serve(live: LiveConfig, path: Path, overrides: Overrides) -> None:
     log.info("stopped")
 
 
-def _take(service: Service, overrides: Overrides, config: Config) -> None:
+def _take(service: Service, registry: RegistryClient, overrides: Overrides, config: Config) -> None:
     """Have a new configuration take effect, as far as that needs no restart."""
     configure_logging(config.log_settings, verbose=overrides.verbose)
+    # Between the two nothing is decided, and a policy that asks for signatures never meets nobody to check them.
+    service.vouch = _vouch(registry, config)
     service.policies = config.policies
+
+
+def _vouch(registry: RegistryClient, config: Config) -> Vouch | None:
+    """Return what checks the signatures of referrers; None where the operator asks for none."""
+    found = voucher(registry, config.trust.referrers.key_rules)
+    return found.vouch if found else None
 
 
 def _go_on(work: Coroutine[Any, Any, Any], ending: contextlib.AsyncExitStack) -> None:

@@ -110,6 +110,12 @@ class BudgetSpentError(RegistryError):
     code = "budget-spent"
 
 
+class InvalidSignatureError(ImagefitError):
+    """A signature does not vouch for what it is attached to."""
+
+    code = "invalid-signature"
+
+
 class RecordsError(ImagefitError):
     """Containerd did not take or not show the records of a chosen image."""
 

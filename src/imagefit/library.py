@@ -48,7 +48,7 @@ def choose(
         policy: the operator's wishes; without it the defaults.
         fetch: how to get metadata that the index points to. Its content is checked against the locator's digest (not
             that of referrers, an index that nothing vouches for). Without it, and for what it raises, entries whose
-            metadata is not there are unknown.
+            metadata is not there are unknown; referrers that are not there change nothing.
 
     Returns:
         Every entry in rank order with its verdict, and the chosen one.

@@ -100,7 +100,7 @@ def record(told: Told) -> Record:
         "why": telemetry.redacted(why),
         "mode": told.policy.mode,
         "rule": told.policy.rule,
-        "notes": [telemetry.redacted(note) for note in told.policy.notes],
+        "notes": [telemetry.redacted(note) for note in (*told.policy.notes, *(decision.notes if decision else ()))],
         "index": decision.index_digest if decision else None,
         "chosen": _chosen(decision.chosen) if decision and decision.chosen else None,
         "decidedBy": decision.decided_by if decision else None,

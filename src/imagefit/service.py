@@ -1,28 +1,29 @@
 """What becomes of one pull: the loop between session, registry and facts.
 
-Knows the order resolve, fetch, decide, the time budget, and what the policy makes of a decision or of an error.
-Fail-open lives here, once: whatever goes wrong, the outcome is what the operator set for errors.
+Knows the order resolve, fetch, decide, the time budget, and what the policy makes of a decision or of an error. Leaves
+to ``metadata`` how its pieces are fetched. Fail-open lives here, once: whatever goes wrong, the outcome is what the
+operator set for errors.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import replace
 from functools import partial
-from typing import Any, Protocol, TypeVar
+from typing import Protocol, TypeVar
 
 from imagefit import telemetry
 from imagefit.cri.wire import PullRequest
 from imagefit.errors import BudgetSpentError, ImagefitError, InvalidReferenceError
-from imagefit.formats.contract import Locator
+from imagefit.metadata import Metadata, Source, Vouch
 from imagefit.model.credentials import AuthConfig
 from imagefit.model.decision import Decision, Outcome, PassThrough, Reason, Refuse, Rewrite
 from imagefit.model.facts import Node
 from imagefit.model.oci import INDEX_MEDIA_TYPES, Descriptor, ImageIndex, parse_index
 from imagefit.model.policy import Mode, NoMatch, OnError, Policies, Policy, Pull
 from imagefit.model.reference import ImageReference, parse_reference
-from imagefit.model.requirement import Problem
-from imagefit.registry.client import Kind, Resolved
+from imagefit.registry.client import Resolved
+from imagefit.registry.time_limit import time_limit
 from imagefit.report import Record, Steps, Told, tell
 from imagefit.selection.explain import refusal, why_chosen
 from imagefit.selection.session import Selection
@@ -33,36 +34,16 @@ log = telemetry.part("service")
 _T = TypeVar("_T")
 
 _THREADS = 2
-_FETCHES_AT_ONCE = 8
 _SHARE_OF_CALLERS_TIME = 0.25
 # Of what is left of the budget: one piece that does not come must leave time to decide without it.
 _SHARE_OF_METADATA = 0.6
-_MEBIBYTE = 1024 * 1024
-MAX_METADATA_BYTES = 32 * _MEBIBYTE
-"""Most bytes of metadata that are fetched for one decision."""
 
 
-class Registry(Protocol):
+class Registry(Source, Protocol):
     """What a decision needs of a registry client."""
 
     async def resolve(self, reference: ImageReference, auth: AuthConfig | None) -> Resolved:
         """Return what a reference stands for."""
-
-    async def fetch(
-        self, reference: ImageReference, descriptor: Descriptor, auth: AuthConfig | None, *, kind: Kind
-    ) -> bytes:
-        """Return content, checked against its descriptor."""
-
-
-Fetch = Callable[[Locator], Coroutine[Any, Any, bytes | Problem]]
-
-
-@dataclass(slots=True)
-class _Fetches:
-    """The fetches of one decision."""
-
-    at_once: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(_FETCHES_AT_ONCE))
-    size_bytes: int = 0
 
 
 class Service:
@@ -70,6 +51,7 @@ class Service:
 
     Attributes:
         policies: the operator's; may be replaced at any time, a decision under way keeps its own.
+        vouch: checks the signatures of referrers for policies that require them; may be replaced, too.
     """
 
     def __init__(
@@ -78,6 +60,7 @@ class Service:
         node: Callable[[], Awaitable[Node]],
         policies: Policies | None = None,
         keep: Callable[[Record], None] | None = None,
+        vouch: Vouch | None = None,
     ) -> None:
         """Decide with these parts.
 
@@ -86,8 +69,10 @@ class Service:
             node: returns the node's facts; waits for their first detection if need be.
             policies: the operator's; without them the defaults.
             keep: is given the record of every decision, too.
+            vouch: checks signatures; without it no referrer is believed where a policy requires them.
         """
         self.policies = policies or Policies()
+        self.vouch = vouch
         self._registry = registry
         self._node = node
         self._keep = keep
@@ -146,14 +131,19 @@ class Service:
         loop = asyncio.get_running_loop()
         end = loop.time() + budget_seconds
         try:
-            async with asyncio.timeout_at(end):
+            async with time_limit(end):
                 index = await self._index(reference, auth, steps)
                 if index is None:
                     return None
                 fetch_until = loop.time() + (end - loop.time()) * _SHARE_OF_METADATA
-                fetch = partial(self._fetch, reference, auth, fetch_until, _Fetches())
-                start = partial(Selection, complete=complete, pulse=partial(_check_time, loop, end))
-                return await self._decided(start, index, policy, fetch, steps)
+                metadata = Metadata(self._registry, reference, auth, policy, fetch_until, self.vouch)
+                start = partial(
+                    Selection,
+                    complete=complete,
+                    pulse=partial(_check_time, loop, end),
+                    is_late=lambda: loop.time() > fetch_until,
+                )
+                return await self._decided(start, index, policy, metadata, steps)
         except TimeoutError as error:
             raise BudgetSpentError(f"no decision within {budget_seconds:.3g} s") from error
 
@@ -189,7 +179,7 @@ class Service:
             return await self._in_thread(parse_index, content, resolved.digest)
 
     async def _decided(
-        self, start: Callable[..., Selection], index: ImageIndex, policy: Policy, fetch: Fetch, steps: Steps
+        self, start: Callable[..., Selection], index: ImageIndex, policy: Policy, metadata: Metadata, steps: Steps
     ) -> Decision:
         with steps.step("node"):
             node = await self._node()
@@ -199,13 +189,14 @@ class Service:
         while wanted:
             with steps.step("metadata"):
                 async with asyncio.TaskGroup() as group:
-                    fetches = {locator: group.create_task(fetch(locator)) for locator in wanted}
+                    fetches = {locator: group.create_task(metadata.fetch(locator)) for locator in wanted}
                 for locator, fetched in fetches.items():
                     selection.supply(locator, fetched.result())
             with steps.step("judge"):
                 wanted = await self._in_thread(selection.wanted)
         with steps.step("judge"):
-            return await self._in_thread(selection.decide)
+            decision = await self._in_thread(selection.decide)
+        return replace(decision, notes=metadata.notes) if metadata.notes else decision
 
     async def _in_thread(self, work: Callable[..., _T], *arguments: object) -> _T:
         """Work in a thread: a hostile index takes seconds, in which every other call of the node must be served.
@@ -213,25 +204,6 @@ class Service:
         The threads are few and of their own, so that such work waits for its like and for nothing else.
         """
         return await asyncio.get_running_loop().run_in_executor(self._threads, work, *arguments)
-
-    async def _fetch(
-        self, reference: ImageReference, auth: AuthConfig | None, until: float, fetches: _Fetches, locator: Locator
-    ) -> bytes | Problem:
-        """Return one piece of metadata, or why it is not there; that costs its own entry and never the decision."""
-        if locator.kind == "referrers":
-            return Problem("not read: referrers are read from image layouts only", locator.place)
-        kind: Kind = "manifests" if locator.kind == "manifest" else "blobs"
-        try:
-            async with asyncio.timeout_at(until), fetches.at_once:
-                if fetches.size_bytes >= MAX_METADATA_BYTES:
-                    return Problem(f"not read: over {MAX_METADATA_BYTES // _MEBIBYTE} MiB of metadata", locator.place)
-                content = await self._registry.fetch(reference, locator.descriptor, auth, kind=kind)
-        except TimeoutError:
-            return Problem("not read: it did not come in time", locator.place)
-        except ImagefitError as error:
-            return Problem(f"not read: {error.message}", locator.place)
-        fetches.size_bytes += len(content)
-        return content
 
 
 def _check_time(loop: asyncio.AbstractEventLoop, end: float) -> None:

@@ -41,12 +41,23 @@ def _screen(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TERM", "dumb")
 
 
+@pytest.fixture(autouse=True)
+def _nobody(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Have no proxy and no credentials of whoever runs the tests."""
+    for name in ("http_proxy", "https_proxy", "no_proxy", "registry_auth_file"):
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.upper(), raising=False)
+    monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path / "docker"))
+
+
 @pytest.fixture
 def config(tmp_path: Path) -> Path:
     """A configuration with no hosts and a cache of its own."""
     path = tmp_path / "config.toml"
     (tmp_path / "certs.d").mkdir()
-    path.write_text(f'[registry]\nconfig-path = "{tmp_path}/certs.d"\ncache = "{tmp_path}/cache"\n')
+    path.write_text(
+        f'[registry]\nconfig-path = "{tmp_path}/certs.d"\ncontainerd-config = ""\ncache = "{tmp_path}/cache"\n'
+    )
     return path
 
 

@@ -105,7 +105,7 @@ def test_a_file_in_this_folder_needs_no_path(
 def test_json_holds_the_whole_decision(imagefit: Imagefit, profile: Path, tmp_path: Path) -> None:
     path = written(tmp_path, YES)
     data = json.loads(imagefit("explain", path, "--node", str(profile), "-o", "json").out)
-    assert set(data) == {"image", "index", "policy", "chosen", "why", "decidedBy", "entries"}
+    assert set(data) == {"image", "index", "policy", "chosen", "why", "decidedBy", "notes", "entries"}
     assert (data["image"], data["index"]) == (path, digest(YES))
     assert data["chosen"]["digest"] == digest("fits")
     assert data["chosen"]["position"] == 1

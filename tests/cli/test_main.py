@@ -30,11 +30,24 @@ def test_help_fits_a_small_terminal(imagefit: Imagefit, command: tuple[str, ...]
 
 def test_help_names_every_command(imagefit: Imagefit) -> None:
     text = imagefit("--help").out
-    for command in ("serve", "explain", "decisions", "check", "validate", "schema", "node", "config", "completion"):
+    for command in (
+        "serve",
+        "explain",
+        "doctor",
+        "decisions",
+        "check",
+        "validate",
+        "schema",
+        "node",
+        "config",
+        "completion",
+    ):
         assert f"\n    {command} " in text
 
 
-@pytest.mark.parametrize("command", ["explain", "decisions", "check", "validate", "schema", "node", "config show"])
+@pytest.mark.parametrize(
+    "command", ["explain", "doctor", "decisions", "check", "validate", "schema", "node", "config show"]
+)
 def test_a_help_shows_examples_that_are_commands(imagefit: Imagefit, command: str) -> None:
     lines = imagefit(*command.split(), "--help").out.splitlines()
     examples = [line.strip() for line in lines[lines.index(next(one for one in lines if one.startswith("example"))) :]]
@@ -50,13 +63,16 @@ def test_without_a_command_the_help_is_shown(capsys: pytest.CaptureFixture[str],
 
 
 MISTAKES = [
-    pytest.param(("frobnicate",), "there are serve, explain, decisions", id="unknown-command"),
+    pytest.param(("frobnicate",), "there are serve, explain, doctor, decisions", id="unknown-command"),
     pytest.param((), "COMMAND", id="no-command"),
     pytest.param(("config",), "ACTION", id="no-action"),
     pytest.param(("explian",), "did you mean 'explain'?", id="nearest-command"),
     pytest.param(("config", "chekc"), "did you mean 'check'?", id="nearest-action"),
     pytest.param(("config", "zzz"), "there are check, show, schema, example", id="unknown-action"),
     pytest.param(("explain",), "REF|FILE", id="no-image"),
+    pytest.param(("doctor",), "REF", id="no-reference"),
+    pytest.param(("doctor", "x", "-o", "yaml"), "yaml", id="unknown-output-of-doctor"),
+    pytest.param(("explain", "x", "--creds"), "--creds", id="no-credentials"),
     pytest.param(("node", "-o", "yaml"), "yaml", id="unknown-output"),
     pytest.param(("completion", "fish"), "fish", id="unknown-shell"),
     pytest.param(("explain", "x", "--annotation", "tag"), "KEY=VALUE", id="no-pair"),
@@ -89,7 +105,15 @@ def test_the_program_is_a_process_too() -> None:
     assert (ended.code, ended.out, ended.err) == (0, f"imagefit {version('imagefit')}\n", "")
 
 
-BAD = [("node",), ("explain", "x"), ("decisions",), ("check", __file__), ("serve",), ("config", "check")]
+BAD = [
+    ("node",),
+    ("explain", "x"),
+    ("doctor", "x"),
+    ("decisions",),
+    ("check", __file__),
+    ("serve",),
+    ("config", "check"),
+]
 
 
 @pytest.mark.parametrize("command", BAD, ids=[command[0] for command in BAD])

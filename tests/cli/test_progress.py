@@ -50,6 +50,20 @@ def test_it_shows_the_last_step(steps: tuple[str, ...], seen: str) -> None:
     assert seen in looked_up(terminal(StringIO()), 0, *steps)
 
 
+def test_it_shows_what_is_said_in_words() -> None:
+    text = StringIO()
+
+    async def look_up() -> str:
+        with Progress(NAME, terminal(text), 0) as progress:
+            for _ in range(3):
+                await asyncio.sleep(0)
+            progress.doing("asking \x1b[2Jmirror")
+            progress._status._live.refresh()
+            return text.getvalue()
+
+    assert f"{NAME}: asking ?[2Jmirror" in asyncio.run(look_up())
+
+
 def test_a_terminal_shows_nothing_of_what_is_fast() -> None:
     text = StringIO()
     seen = looked_up(terminal(text), 3600, "resolve", "index")

@@ -30,7 +30,8 @@ def test_an_empty_file_has_every_default() -> None:
     assert config == Config()
     assert (config.server.socket, config.server.drain_seconds) == ("/run/imagefit/imagefit.sock", 60)
     assert config.containerd.socket == "/run/containerd/containerd.sock"
-    assert config.registry.config_paths == (Path("/etc/containerd/certs.d"), Path("/etc/docker/certs.d"))
+    assert config.registry.config_paths == ()
+    assert config.registry.containerd_file == Path("/etc/containerd/config.toml")
     assert config.registry.cache == "/var/cache/imagefit"
     assert (config.node.root, config.node.detectors) == ("/", ())
     assert (config.metrics.listen, config.metrics.images, config.tracing.enabled) == ("", False, False)
@@ -52,7 +53,11 @@ KEYS = [
     ("registry", "config-path", '"/a:/b"', "config_paths", (Path("/a"), Path("/b"))),
     ("registry", "config-path", '":/a::/b:"', "config_paths", (Path("/a"), Path("/b"))),
     ("registry", "config-path", '""', "config_paths", ()),
+    ("registry", "containerd-config", '"/x/config.toml"', "containerd_file", Path("/x/config.toml")),
+    ("registry", "containerd-config", '""', "containerd_file", None),
     ("registry", "cache", '"/x/cache"', "cache", "/x/cache"),
+    ("registry", "tag-seconds", "60", "tag_seconds", 60),
+    ("registry", "missing-seconds", "0", "missing_seconds", 0),
     ("node", "root", '"/host"', "root", "/host"),
     ("policy", "mode", '"enforce"', "mode", Mode.ENFORCE),
     ("policy", "mode", '"observe"', "mode", Mode.OBSERVE),
@@ -194,14 +199,21 @@ ONE_FAULT = [
     ),
     pytest.param('[policy]\non-error = "pass_through"\n', "(did you mean 'pass-through'?)", id="underscore-in-a-value"),
     pytest.param(
-        '[policy]\ntrust = ["index", "referrers"]\n',
-        "2: policy.trust has 'referrers', not 'index' (the daemon does not look for referrers yet; "
-        "'imagefit explain --referrers' reads them from image layouts)",
-        id="referrers-are-not-read-yet",
+        '[policy]\ntrust = ["referrers"]\n',
+        "2: policy.trust does not have 'index' (what the index says always counts)",
+        id="trust-without-the-index",
     ),
-    pytest.param("[policy]\ntrust = []\n", "2: policy.trust is an empty array, not exactly ['index']", id="no-trust"),
     pytest.param(
-        '[policy]\ntrust = "index"\n', "2: policy.trust is 'index', not exactly ['index']", id="trust-is-text"
+        '[policy]\ntrust = ["index", "referrer"]\n',
+        "2: policy.trust has 'referrer', not 'index' or 'referrers' (did you mean 'referrers'?)",
+        id="trust-in-nothing-known",
+    ),
+    pytest.param(
+        '[[image]]\nmatch = "a"\ntrust = ["index", "index"]\n', "3: image.trust names 'index' twice", id="trust-twice"
+    ),
+    pytest.param("[policy]\ntrust = []\n", "2: policy.trust does not have 'index' (", id="no-trust"),
+    pytest.param(
+        '[policy]\ntrust = "index"\n', "2: policy.trust is 'index', not a list of 'index' and, if", id="trust-is-text"
     ),
     pytest.param(
         '[policy]\npod-annotations = ["imagefit.dev/mod"]\n',
@@ -267,6 +279,11 @@ ONE_FAULT = [
         pytest.param(f"[{table}]\n{key} = {seconds}\n", f"2: {table}.{key} is ", id=f"{key}={seconds:.8}")
         for table, key in (("policy", "time-budget"), ("server", "drain-seconds"))
         for seconds in ("0", "-1", "3600.1", "1e300", "inf", "-inf", "nan", "1" + "0" * 400)
+    ),
+    *(
+        pytest.param(f"[registry]\n{key} = {seconds}\n", f"2: registry.{key} is ", id=f"{key}={seconds}")
+        for key in ("tag-seconds", "missing-seconds")
+        for seconds in ("-0.1", "60.1", "inf", "nan", "true", '"1s"')
     ),
     pytest.param("prefer = 3\n", "1: prefer is 3, not an array of up to 1000 tables", id="prefer-is-a-number"),
     pytest.param('prefer = ["a"]\n', "1: prefer has 'a', not a table", id="prefer-is-a-list-of-texts"),

@@ -151,3 +151,16 @@ def test_the_first_rule_that_is_for_a_pull_decides() -> None:
     assert made.of(Pull("h/a:1", "other")).mode is Mode.OBSERVE
     assert made.of(Pull("g/a:1")).unknown is Unknown.REJECT
     assert made.of(Pull("g/a:1", runtime_handler="w")) == Policy()
+
+
+def test_trust_and_the_order_of_dialects_are_of_the_policy() -> None:
+    made = policies(
+        '[policy]\ntrust = ["index", "referrers"]\n[trust.referrers]\ndialects = ["nfd", "oci"]\n'
+        '[[image]]\nmatch = "a"\ntrust = ["index"]\n[[image]]\nmatch = "b"\n'
+    )
+    assert (made.default.trust_referrers, made.default.dialects) == (True, ("nfd", "oci"))
+    assert [one.policy.trust_referrers for one in made.rules] == [False, True]
+    assert [one.policy.dialects for one in made.rules] == [("nfd", "oci")] * 2
+    only = policies('[[image]]\nmatch = "a"\ntrust = ["referrers", "index"]\n')
+    assert (only.default.trust_referrers, only.rules[0].policy.trust_referrers) == (False, True)
+    assert not only.default.require_signature

@@ -57,7 +57,7 @@ def test_what_the_page_shows_is_a_configuration(shown: str) -> None:
 
 RIGHT: dict[str, dict[str, Any]] = {
     "nothing": {},
-    "policy": {"policy": {"mode": "off", "time-budget": 3, "trust": ["index"]}},
+    "policy": {"policy": {"mode": "off", "time-budget": 3, "trust": ["referrers", "index"]}},
     "order": {"ranking": {"order": ["tier", "cpu", "position"]}},
     "conditions": {"prefer": [{"annotation": "a", "value": "b", "tag": "c", "weight": -3}]},
     "rule": {"image": [{"runtime-handler": "", "platforms": ["wasi/wasm"], "prefer": []}]},
@@ -76,6 +76,8 @@ WRONG: dict[str, dict[str, Any]] = {
     "order-without-position": {"image": [{"match": "x", "ranking": ["tier", "cpu"]}]},
     "order-of-nothing": {"ranking": {"order": []}},
     "trust": {"policy": {"trust": ["referrers"]}},
+    "trust-in-nothing": {"image": [{"match": "x", "trust": []}]},
+    "trust-twice": {"policy": {"trust": ["index", "index"]}},
     "no-condition": {"require": [{"runtime-handler": "x"}]},
     "value-of-nothing": {"require": [{"tag": "x", "value": "y"}]},
     "value-of-two": {"prefer": [{"annotation": "x", "label": "y", "value": "z"}]},

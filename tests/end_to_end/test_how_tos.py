@@ -1,7 +1,8 @@
 """Every command of the how-to pages, run in their order against a daemon, a registry and a containerd that are real.
 
 What a test machine has no service for is stood in for: systemctl reloads or restarts the test's daemon, journalctl
-prints its log, kubectl prints what kubelet was told. Paths, names and ports of the pages become the test's own.
+prints its log, kubectl prints what kubelet was told, cosign and oras are the harness's. Paths, names and ports of the
+pages become the test's own.
 """
 
 import re
@@ -16,7 +17,7 @@ import pytest
 from end_to_end.conftest import Start, failure
 from harness.cri import CriClient
 from harness.daemon import Daemon
-from harness.images import push_image, push_index
+from harness.images import HOST_ARCHITECTURE, push_image, push_index
 from harness.process import free_port
 from harness.registry import Registry
 
@@ -30,6 +31,8 @@ imagefit() {{ {python} -m imagefit.cli.main --config {config} "$@" || [[ $? == 1
 systemctl() {{ kill -HUP {pid}; }}
 journalctl() {{ cat {log}; }}
 kubectl() {{ cat {event}; }}
+cosign() {{ PYTHONPATH={tests} {python} -m harness.cosign cosign "$@"; }}
+oras() {{ PYTHONPATH={tests} {python} -m harness.cosign oras "$@"; }}
 curl() {{ {python} -c 'import sys, urllib.request as r; print(r.urlopen(sys.argv[-1]).read().decode())' "$@"; }}
 """
 
@@ -56,6 +59,7 @@ class Node:
         """Run a block of commands; the first one that fails ends it and the test."""
         stand_ins = STAND_INS.format(
             python=sys.executable,
+            tests=Path(__file__).parents[1],
             config=self.daemon.config_file,
             pid=self.daemon.pid,
             log=self.daemon.root / "imagefit.log",
@@ -80,6 +84,8 @@ def node(start: Start, registry: Registry) -> Iterator[Node]:
     unfit["platform"]["compatibilities"] = [FAILS]
     other = push_image(registry, "team-a/solver", None, "other", architecture="s390x")
     push_index(registry, "team-a/solver", "1.0", [unfit, other])
+    builds = [push_image(registry, "hpc/app", None, one, architecture=one) for one in (HOST_ARCHITECTURE, "s390x")]
+    push_index(registry, "hpc/app", "1.0", builds)
     with CriClient(daemon.socket) as client:
         ended = failure(client, node.own(IMAGE))
         assert isinstance(ended, tuple)

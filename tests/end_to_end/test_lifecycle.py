@@ -459,7 +459,7 @@ def test_a_private_pull_works_and_no_secret_is_logged(
     log = (daemon.root / "imagefit.log").read_text()
     assert "result=rewrite" in log
     assert "event=registry-request" in log  # what --verbose adds
-    for secret in (password, private._credentials()["Authorization"].partition(" ")[2]):
+    for secret in (password, private._credentials("")["Authorization"].partition(" ")[2]):
         assert secret not in log
     assert "uthorization" not in log
     for file in daemon.root.rglob("*"):

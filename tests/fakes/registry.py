@@ -17,6 +17,7 @@ from urllib.parse import parse_qs
 
 from aiohttp import web
 
+from fakes.referrers import ReferrersApi
 from imagefit.model.oci import digest_of
 
 _JSON = "application/json"
@@ -93,6 +94,7 @@ class FakeRegistry:
     def __init__(self, tls: ssl.SSLContext | None = None) -> None:
         self.faults = Faults()
         self.access = Access()
+        self.referrers = ReferrersApi()
         self.seen: list[Seen] = []
         self.address = ""
         self._tls = tls
@@ -174,6 +176,8 @@ class FakeRegistry:
         if request.path in {"/v2", "/v2/"}:
             return web.json_response({})
         repository, kind, target = ("/" + request.path.removeprefix("/v2/")).rsplit("/", 2)
+        if kind == "referrers" and self.referrers.exists:
+            return self._list(request, repository[1:])
         digest = self._tags.get((repository[1:], target), target)
         found = self._content.get((repository[1:], digest))
         if found is None or kind not in {"manifests", "blobs"}:
@@ -183,6 +187,11 @@ class FakeRegistry:
         if self.faults.redirect_to and request.method == "GET":
             return web.Response(status=307, headers={"Location": f"{self.faults.redirect_to}{request.path}"})
         return await self._send(request, digest, *found)
+
+    def _list(self, request: web.Request, repository: str) -> web.Response:
+        held = [(digest, *found) for (owner, digest), found in self._content.items() if owner == repository]
+        body, headers = self.referrers.answer(request.path, request.query, held)
+        return web.Response(body=body, headers=headers)
 
     async def _send(self, request: web.Request, digest: str, media_type: str, content: bytes) -> web.StreamResponse:
         faults = self.faults

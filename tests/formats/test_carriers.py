@@ -15,9 +15,9 @@ from builders import (
     manifest_of,
     to_bytes,
 )
-from imagefit.formats.carriers import carried_by, follow
+from imagefit.formats.carriers import FAMILIES, artifact_types, carried_by, follow, newest_first
 from imagefit.formats.contract import Carried, Fragment, Locator
-from imagefit.model.oci import Platform
+from imagefit.model.oci import Descriptor, Platform
 from imagefit.model.requirement import Problem
 
 _SETS = [{"oci.kernel.version": ">=5.10"}]
@@ -214,3 +214,23 @@ def test_the_place_does_not_tell_two_locators_apart() -> None:
     assert one == other
     assert hash(one) == hash(other)
     assert one != Locator(digest("m"), 3, "config", "a")
+
+
+def test_a_family_has_the_artifact_types_of_one_format() -> None:
+    assert artifact_types(("oci",)) == {"application/vnd.oci.image-compatibility.v1"}
+    assert artifact_types(("nfd", "compspec")) == {
+        "application/vnd.nfd.image-compatibility.v1alpha1",
+        "application/vnd.k8s.nfd.image-compatibility.v1",
+        "application/org.compspec",
+    }
+    assert artifact_types(FAMILIES) == artifact_types(("oci",)) | artifact_types(("nfd", "compspec"))
+    assert artifact_types(()) == frozenset()
+
+
+def test_referrers_are_ordered_by_when_they_were_made() -> None:
+    dates = {"a": "2024-01-01", "b": "", "c": "2025-01-01", "d": "no date", "e": "2025-01-01"}
+    some = [
+        Descriptor(name, annotations={"org.opencontainers.image.created": date} if date else None)
+        for name, date in dates.items()
+    ]
+    assert "".join(one.digest for one in newest_first(some)) == "ceabd"

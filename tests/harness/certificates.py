@@ -1,10 +1,18 @@
-"""Certificates for a registry on loopback, signed by an authority that nobody else trusts."""
+"""Certificates for a registry on loopback and for its clients, signed by an authority that nobody else trusts."""
 
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
 _KEY = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2")
+
+
+@dataclass(frozen=True, slots=True)
+class ClientCertificate:
+    """Two PEM files: a client's certificate and its key."""
+
+    certificate: Path
+    key: Path
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +37,18 @@ def make_certificate(folder: Path) -> ServerCertificate:
         *("-CA", str(authority), "-CAkey", str(authority_key)),
         *("-addext", "basicConstraints=critical,CA:FALSE"),
         *("-addext", "subjectAltName=IP:127.0.0.1,DNS:localhost"),
+    )
+    return made
+
+
+def make_client_certificate(folder: Path, server: ServerCertificate) -> ClientCertificate:
+    """Make a client's certificate in ``folder``, signed by the authority of a server's."""
+    made = ClientCertificate(folder / "client.cert", folder / "client.key")
+    _openssl(
+        *("-subj", "/CN=imagefit client", "-keyout", str(made.key), "-out", str(made.certificate)),
+        *("-CA", str(server.authority), "-CAkey", str(server.authority.with_suffix(".key"))),
+        *("-addext", "basicConstraints=critical,CA:FALSE"),
+        *("-addext", "extendedKeyUsage=clientAuth"),
     )
     return made
 

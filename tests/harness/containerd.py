@@ -10,6 +10,7 @@ import ctypes
 import os
 import shutil
 import signal
+import subprocess
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -66,9 +67,18 @@ disabled_plugins = [
   Root = "{root}/runc"
   SystemdCgroup = false
 
-[plugins."io.containerd.grpc.v1.cri".registry]
-  config_path = "{certs}"
+{registry}
 """
+_FOLDERS = """\
+[plugins."io.containerd.grpc.v1.cri".registry]
+  config_path = "{certs}:{more}"
+"""
+
+
+def major_version() -> int:
+    """Return the first number of the installed containerd's version."""
+    said = subprocess.run((BINARY, "--version"), check=True, capture_output=True, text=True).stdout
+    return int(said.split()[2].removeprefix("v").partition(".")[0])
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,12 +95,14 @@ class ImageRecord:
 class Containerd:
     """A containerd whose content, state, socket and logs stand in one folder, deleted when it stops."""
 
-    def __init__(self, root: Path, sandbox_image: str = "") -> None:
+    def __init__(self, root: Path, sandbox_image: str = "", registries: str = "") -> None:
         """Prepare the folder.
 
         Args:
             root: made here if it is not there; its path must be short.
             sandbox_image: what every pod's sandbox runs; without it no pod can run.
+            registries: tables of its configuration that say how registries are reached; without them the folders
+                ``certs_dir`` and, after it, ``more_certs_dir`` do, which is made by who needs it.
 
         Raises:
             HarnessError: a socket under ``root`` would have too long a path, or this is not root.
@@ -98,9 +110,12 @@ class Containerd:
         root.mkdir(parents=True, exist_ok=True)
         self.root = root
         self.socket = root / "c.sock"
+        self.config_file = root / "config.toml"
         self.sandbox_image = sandbox_image
         self.certs_dir = root / "certs.d"
         self.certs_dir.mkdir(exist_ok=True)
+        self.more_certs_dir = root / "more-certs.d"
+        self._registries = registries or _FOLDERS.format(certs=self.certs_dir, more=self.more_certs_dir)
         self._process = ChildProcess("containerd", root / "containerd.log")
         if len(str(self.socket)) > _SOCKET_MAX_CHARACTERS:
             raise HarnessError(f"the path of {self.socket} is too long for a socket")
@@ -117,17 +132,16 @@ class Containerd:
 
     def start(self) -> None:
         """Start it and wait until CRI answers on its socket, at most 20 s."""
-        configuration = self.root / "config.toml"
-        configuration.write_text(
+        self.config_file.write_text(
             _CONFIGURATION.format(
                 root=self.root,
                 socket=self.socket,
                 sandbox_image=self.sandbox_image,
                 snapshotter=self.snapshotter,
-                certs=self.certs_dir,
+                registry=self._registries,
             )
         )
-        self._process.start((BINARY, "--config", str(configuration)))
+        self._process.start((BINARY, "--config", str(self.config_file)))
         self._process.wait_until(lambda: connects(self.socket))
         with CriClient(self.socket) as cri:
             self._process.wait_until(lambda: _answers(cri))
@@ -154,9 +168,17 @@ class Containerd:
 
     def configure_host(self, host: str, hosts_toml: str) -> None:
         """Write how a registry is reached: the text of ``certs.d/<host>/hosts.toml``; it counts from the next pull."""
-        folder = self.certs_dir / host
-        folder.mkdir(exist_ok=True)
-        (folder / "hosts.toml").write_text(hosts_toml)
+        _write_hosts(self.certs_dir / host, hosts_toml)
+
+    def configure_host_second(self, host: str, hosts_toml: str) -> None:
+        """Write the same into ``more_certs_dir``, where it counts if the first folder has nothing for the host."""
+        _write_hosts(self.more_certs_dir / host, hosts_toml)
+
+    def forget_hosts(self) -> None:
+        """Remove all that was written of how registries are reached."""
+        for folder in (self.certs_dir, self.more_certs_dir):
+            shutil.rmtree(folder, ignore_errors=True)
+        self.certs_dir.mkdir()
 
     def records(self) -> dict[str, ImageRecord]:
         """Return every image record of CRI's namespace by its name, as containerd itself lists them."""
@@ -201,6 +223,11 @@ class Containerd:
     def _mounts(self) -> list[str]:
         points = (line.split()[4] for line in Path("/proc/self/mountinfo").read_text().splitlines())
         return [point for point in points if Path(point).is_relative_to(self.root)]
+
+
+def _write_hosts(folder: Path, text: str) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "hosts.toml").write_text(text)
 
 
 def _record(image: messages.Image) -> ImageRecord:

@@ -13,7 +13,7 @@ from harness.process import ChildProcess, connects
 _TABLES = {
     "server": 'socket = "{root}/i.sock"\n',
     "containerd": 'socket = "{containerd}"\n',
-    "registry": 'config-path = "{certs}"\ncache = "{root}/cache"\n',
+    "registry": 'config-path = "{certs}"\ncontainerd-config = ""\ncache = "{root}/cache"\n',
     "decisions": 'file = "{root}/decisions.jsonl"\n',
 }
 

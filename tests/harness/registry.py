@@ -20,11 +20,13 @@ from urllib.parse import urlsplit
 import bcrypt
 import oras.provider
 
-from harness.certificates import ServerCertificate, make_certificate
+from harness.certificates import ClientCertificate, ServerCertificate, make_certificate, make_client_certificate
 from harness.process import ChildProcess, HarnessError, connects, free_port
+from harness.token_server import TokenServer
 
 BINARY = "docker-registry"
 _ACCESS = re.compile(r'"(?P<method>[A-Z]+) (?P<path>\S+) [^"]*" (?P<status>\d{3}) \d+ "[^"]*" "(?P<agent>[^"]*)"')
+_REPOSITORY = re.compile(r"/v2/(.+)/(?:blobs|manifests)/")
 _MARKER = "imagefit-harness-marker"
 
 
@@ -45,10 +47,14 @@ class RegistryOptions:
     Attributes:
         users: name and password of everyone who may use it; empty means anybody.
         tls: speak HTTPS with a certificate that the private authority ``Registry.authority`` signed.
+        wants_client: of that authority's clients only; ``Registry.client`` is one.
+        tokens: let in who shows a token of this server.
     """
 
     users: Mapping[str, str] = field(default_factory=dict, repr=False)
     tls: bool = False
+    wants_client: bool = False
+    tokens: TokenServer | None = None
 
 
 class Registry:
@@ -61,6 +67,9 @@ class Registry:
         self.options = options
         self.port = free_port()
         self._certificate: ServerCertificate | None = make_certificate(root) if options.tls else None
+        self.client: ClientCertificate | None = None
+        if self._certificate and options.wants_client:
+            self.client = make_client_certificate(root, self._certificate)
         self._process = ChildProcess("the registry", root / "registry.log")
         self._access_log = root / "access.log"
         self._cleared_bytes = 0
@@ -175,7 +184,7 @@ class Registry:
     ) -> tuple[http.client.HTTPMessage, bytes]:
         connection = self._connection()
         try:
-            connection.request(method, path, body, {**self._credentials(), **(headers or {})})
+            connection.request(method, path, body, {**self._credentials(path), **(headers or {})})
             response = connection.getresponse()
             content = response.read()
         finally:
@@ -188,9 +197,14 @@ class Registry:
         if self._certificate is None:
             return http.client.HTTPConnection("127.0.0.1", self.port, timeout=20)
         trusted = ssl.create_default_context(cafile=self._certificate.authority)
+        if self.client:
+            trusted.load_cert_chain(self.client.certificate, self.client.key)
         return http.client.HTTPSConnection("127.0.0.1", self.port, timeout=20, context=trusted)
 
-    def _credentials(self) -> dict[str, str]:
+    def _credentials(self, path: str) -> dict[str, str]:
+        if self.options.tokens:
+            found = _REPOSITORY.match(path)
+            return {"Authorization": f"Bearer {self.options.tokens.token(found[1] if found else '')}"}
         for user, password in self.options.users.items():
             return {"Authorization": "Basic " + base64.b64encode(f"{user}:{password}".encode()).decode()}
         return {}
@@ -218,8 +232,11 @@ class Registry:
             f"http:\n  addr: 127.0.0.1:{self.port}\n  secret: harness\n"
         )
         if self._certificate:
-            text += f"  tls: {{certificate: {self._certificate.certificate}, key: {self._certificate.key}}}\n"
-        if self.options.users:
+            clients = f", clientcas: [{self._certificate.authority}]" if self.client else ""
+            text += f"  tls: {{certificate: {self._certificate.certificate}, key: {self._certificate.key}{clients}}}\n"
+        if self.options.tokens:
+            text += f"auth: {{token: {self.options.tokens.registry_settings()}}}\n"
+        elif self.options.users:
             users = self.root / "htpasswd"
             users.write_text("".join(_htpasswd_line(*user) for user in self.options.users.items()))
             text += f"auth: {{htpasswd: {{realm: harness, path: {users}}}}}\n"

@@ -62,6 +62,36 @@ def test_the_longest_unused_goes_first(tmp_path: Path) -> None:
     assert [cache.get(digest_of(content)) is not None for content in contents] == [True, False, True]
 
 
+def test_files_are_counted_too(tmp_path: Path) -> None:
+    cache = ContentCache(tmp_path, limit_files=2)
+    contents = [bytes([number]) for number in range(4)]
+    for age, content in enumerate(contents):
+        cache.put(digest_of(content), content)
+        path = tmp_path / digest_of(content).replace(":", "-")
+        os.utime(path, (1000 + age, 1000 + age))
+    assert [cache.get(digest_of(content)) is not None for content in contents] == [False, False, True, True]
+
+
+def test_limits_hold_however_many_come(tmp_path: Path) -> None:
+    cache = ContentCache(tmp_path, limit_bytes=2_000, limit_files=30)
+    for number in range(300):
+        content = b"%03d" % number * (number % 50 + 1)
+        cache.put(digest_of(content), content)
+        files = list(tmp_path.iterdir())
+        assert len(files) <= 30
+        assert sum(file.stat().st_size for file in files) <= 2_000
+        assert cache.get(digest_of(content)) == content
+
+
+def test_two_processes_share_the_limits(tmp_path: Path) -> None:
+    caches = [ContentCache(tmp_path, limit_files=32) for _ in range(2)]
+    for number in range(200):
+        content = b"%d" % number
+        caches[number % 2].put(digest_of(content), content)
+        # Each may fill half of what it found free when it last looked.
+        assert len(list(tmp_path.iterdir())) <= 32
+
+
 def test_what_is_larger_than_all_is_not_kept(tmp_path: Path) -> None:
     cache = ContentCache(tmp_path, limit_bytes=3)
     cache.put(DIGEST, CONTENT)
@@ -96,3 +126,41 @@ def test_a_place_that_is_taken_is_told_and_leaves_nothing(tmp_path: Path) -> Non
     assert cache.get(DIGEST) is None
     assert len(problems) == 2
     assert [path.name for path in tmp_path.iterdir()] == [DIGEST.replace(":", "-")]
+
+
+def test_a_directory_that_others_may_read_becomes_private(tmp_path: Path) -> None:
+    tmp_path.chmod(0o755)
+    ContentCache(tmp_path).put(DIGEST, CONTENT)
+    assert tmp_path.stat().st_mode & 0o777 == 0o700
+    tmp_path.chmod(0o770)
+    assert ContentCache(tmp_path).get(DIGEST) == CONTENT
+    assert tmp_path.stat().st_mode & 0o777 == 0o700
+
+
+def test_a_directory_of_somebody_else_is_not_used(tmp_path: Path) -> None:
+    if os.geteuid() != 0:
+        pytest.skip("only root can give a directory away")
+    ContentCache(tmp_path).put(DIGEST, CONTENT)
+    os.chown(tmp_path, 1, 1)
+    problems: list[OSError] = []
+    cache = ContentCache(tmp_path, on_problem=problems.append)
+    assert cache.get(DIGEST) is None
+    cache.put(digest_of(b"new"), b"new")
+    assert [type(problem) for problem in problems] == [PermissionError] * 2
+    assert len(list(tmp_path.iterdir())) == 1
+
+
+def test_a_link_and_a_pipe_are_not_followed_or_waited_for(tmp_path: Path) -> None:
+    problems: list[OSError] = []
+    cache = ContentCache(tmp_path / "cache", on_problem=problems.append)
+    cache.put(DIGEST, CONTENT)
+    (tmp_path / "elsewhere").write_bytes(CONTENT)
+    path = tmp_path / "cache" / DIGEST.replace(":", "-")
+    path.unlink()
+    path.symlink_to(tmp_path / "elsewhere")
+    assert cache.get(DIGEST) is None
+    assert len(problems) == 1
+    path.unlink()
+    os.mkfifo(path)
+    assert cache.get(DIGEST) is None
+    assert not path.exists()

@@ -24,6 +24,7 @@ from imagefit.model.reference import ImageReference
 from imagefit.registry.cache import ContentCache
 from imagefit.registry.client import RegistryClient, Resolved
 from imagefit.registry.host import RegistryHost, default_host
+from imagefit.registry.retry import Retry
 
 _T = TypeVar("_T")
 INDEX_TYPE = "application/vnd.oci.image.index.v1+json"
@@ -49,7 +50,9 @@ def asked(
     """Run ``use`` with a client that knows ``hosts``, or the default host of every domain."""
 
     async def run() -> _T:
-        client = RegistryClient(lambda domain: hosts or (default_host(domain),), cache, "imagefit/test")
+        client = RegistryClient(
+            lambda domain: hosts or (default_host(domain),), cache, "imagefit/test", retry=Retry(first_pause_seconds=0)
+        )
         try:
             return await use(client)
         finally:

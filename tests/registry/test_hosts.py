@@ -1,6 +1,7 @@
 """``certs.d`` as containerd reads it: order, keys, fall-backs and what is refused."""
 
 import contextlib
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,8 +11,9 @@ from hypothesis import strategies as st
 
 from imagefit.errors import InvalidConfigurationError
 from imagefit.registry.host import RegistryHost, default_host, is_loopback
-from imagefit.registry.hosts import host_directories, parse_certificates, read_hosts
+from imagefit.registry.hosts import OnProblem, directory_hosts, find_directory, host_directories, parse_certificates
 from imagefit.registry.hosts_file import parse_hosts
+from imagefit.registry.sources import Sources
 
 DOMAIN = "registry.example.com"
 HERE = Path("/etc/containerd/certs.d/registry.example.com")
@@ -20,14 +22,25 @@ DEFAULTS = {
     "docker.io": RegistryHost("https", "registry-1.docker.io"),
     DOMAIN: RegistryHost("https", DOMAIN),
     "registry.example.com:5000": RegistryHost("https", "registry.example.com:5000"),
-    "localhost:5000": RegistryHost("http", "localhost:5000"),
-    "127.1.2.3:5000": RegistryHost("http", "127.1.2.3:5000"),
-    "[::1]:5000": RegistryHost("http", "[::1]:5000"),
-    "localhost:443": RegistryHost("https", "localhost:443", skip_verify=True),
-    "localhost": RegistryHost("https", "localhost", skip_verify=True),
+    "localhost:5000": RegistryHost("http", "localhost:5000", skip_verify=True, tls_first=True),
+    "127.1.2.3:5000": RegistryHost("http", "127.1.2.3:5000", skip_verify=True, tls_first=True),
+    "[::1]:5000": RegistryHost("http", "[::1]:5000", skip_verify=True, tls_first=True),
+    "localhost:443": RegistryHost("http", "localhost:443", skip_verify=True, tls_first=True),
+    "localhost": RegistryHost("http", "localhost", skip_verify=True, tls_first=True),
+    "127.0.0.1": RegistryHost("http", "127.0.0.1", skip_verify=True, tls_first=True),
+    "localhost:80": RegistryHost("http", "localhost:80"),
+    "LOCALHOST:5000": RegistryHost("https", "LOCALHOST:5000"),
+    "[::1]": RegistryHost("https", "[::1]"),
+    "[::2]:5000": RegistryHost("https", "[::2]:5000"),
     "localhost.example.com": RegistryHost("https", "localhost.example.com"),
     "128.0.0.1:5000": RegistryHost("https", "128.0.0.1:5000"),
 }
+
+
+def read_hosts(roots: Sequence[Path], domain: str, on_problem: OnProblem | None = None) -> tuple[RegistryHost, ...]:
+    """Read what the folders say, and nothing else."""
+    directory = find_directory(roots, domain, Sources())
+    return directory_hosts(directory, domain, Sources(), on_problem) if directory else (default_host(domain),)
 
 
 @pytest.mark.parametrize(("domain", "host"), DEFAULTS.items(), ids=DEFAULTS)
@@ -80,6 +93,30 @@ def test_a_server_of_another_name_is_a_mirror() -> None:
     assert host.capabilities == {"pull"}
 
 
+def test_credentials_in_a_url_are_left_out_as_containerd_does() -> None:
+    (host,) = parse_hosts(b'server = "https://user:planted@h:5000"', HERE, DOMAIN)
+    assert (host.host, host.origin) == ("h:5000", "https://h:5000")
+
+
+HTTP = {
+    '[host."http://h:5000"]': False,
+    '[host."http://h:5000"]\nskip_verify = true': True,
+    '[host."http://h:5000"]\nskip_verify = false': True,
+    '[host."http://h:5000"]\nca = "ca.pem"': True,
+    '[host."http://h:5000"]\nclient = "both.pem"': True,
+    '[host."http://h:5000".header]\nX = "1"': False,
+    '[host."http://h"]\nskip_verify = true': True,
+    '[host."http://h:80"]\nskip_verify = true': False,
+    '[host."https://h:5000"]\nskip_verify = true': False,
+    'server = "http://h:5000"\nskip_verify = true': True,
+}
+
+
+@pytest.mark.parametrize(("text", "tls_first"), HTTP.items(), ids=HTTP)
+def test_http_with_settings_of_tls_may_be_either(text: str, tls_first: bool) -> None:  # noqa: FBT001
+    assert parse_hosts(text.encode(), HERE, DOMAIN)[0].tls_first is tls_first
+
+
 PATHS = {
     'server = "https://h"': "/v2",
     'server = "https://h/"': "/v2",
@@ -119,7 +156,7 @@ def test_what_a_key_sets(line: str, changed: dict[str, object]) -> None:
 
 
 REFUSED = {
-    "server": ["server = 1", 'server = "https://"', 'server = "ftp://h"', 'server = "https://u:p@h"', 'server = "h:0"'],
+    "server": ["server = 1", 'server = "https://"', 'server = "ftp://h"', 'server = "h:0"'],
     "host": ["host = 1", '[host."https://h:99999"]', '[host]\n"https://h" = 1'],
     "capabilities": ['capabilities = ["read"]', "capabilities = [1]", "capabilities = 1"],
     "ca": ["ca = 1", "ca = [1]"],

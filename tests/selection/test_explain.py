@@ -321,7 +321,7 @@ def _example() -> Decision:
 
 def test_the_data_has_the_documented_keys() -> None:
     data = as_data(_example())
-    assert set(data) == {"index", "policy", "chosen", "why", "decidedBy", "entries"}
+    assert set(data) == {"index", "policy", "chosen", "why", "decidedBy", "notes", "entries"}
     assert set(data["chosen"]) == {"digest", "position", "platform", "mediaType", "size"}
     documented = {"position", "digest", "platform", "verdict", "rank", "reason", "barred", "merits", "preferences"}
     assert all(set(one) == documented | {"findings", "documents", "problems"} for one in data["entries"])
@@ -334,8 +334,11 @@ def test_the_data_tells_by_which_policy_it_was_made() -> None:
         "mode": "observe",
         "rule": "[[image]] 1 (x)",
         "order": ["tier", "score", "position"],
+        "trust": ["index"],
         "notes": ["a is not allowed"],
     }
+    trusting = decide(index(entry("a")), _NODE, Policy(trust_referrers=True))
+    assert as_data(trusting)["policy"]["trust"] == ["index", "referrers"]
 
 
 def test_the_data_tells_what_the_policy_made_of_an_entry() -> None:

@@ -194,12 +194,12 @@ def test_a_referrer_of_an_entry_or_of_the_index_speaks_for_it(subject: str) -> N
     assert truths(decide(found, NODE, TRUSTING, blobs | {of_what: referrers(manifest)})) == ["no"]
 
 
-def test_a_referrer_that_refers_to_something_else_is_a_problem() -> None:
+def test_a_referrer_that_refers_to_something_else_is_a_problem_and_says_nothing() -> None:
     found = index(entry("a"))
     for manifest in (artifact(MISFITS, subject=digest("b")), artifact(MISFITS)):
         blobs = with_blobs(manifest) | {found.digest: index_bytes(), digest("a"): referrers(manifest)}
         verdict = decide(found, NODE, TRUSTING, blobs).ranking[0].verdict
-        assert verdict.truth is Truth.UNKNOWN
+        assert verdict.truth is Truth.YES
         assert "does not refer to" in str(next(verdict.problems))
 
 
@@ -241,10 +241,12 @@ def test_referrers_of_other_types_say_nothing() -> None:
     assert truths(decide(found, NODE, TRUSTING, {found.digest: index_bytes(), digest("a"): listing})) == ["yes"]
 
 
-def test_what_is_no_list_of_referrers_leaves_the_entry_unknown() -> None:
+def test_what_is_no_list_of_referrers_is_a_problem_and_says_nothing() -> None:
     found = index(entry("a"))
     blobs: dict[str, bytes | Problem] = {found.digest: b"7", digest("a"): index_bytes()}
-    assert truths(decide(found, NODE, TRUSTING, blobs)) == ["unknown"]
+    decision = decide(found, NODE, TRUSTING, blobs)
+    assert truths(decision) == ["yes"]
+    assert "referrers of" in str(next(decision.ranking[0].verdict.problems))
 
 
 def test_a_profile_that_did_not_come_might_have_held() -> None:

@@ -21,7 +21,7 @@ from imagefit.model.oci import Descriptor, digest_of
 from imagefit.model.reference import ImageReference, parse_reference
 from imagefit.node.contract import HostView
 from imagefit.node.source import NodeSource
-from imagefit.registry.build import registry_client
+from imagefit.registry.build import Places, registry_client
 from imagefit.registry.cache import ContentCache
 from imagefit.registry.client import RegistryClient
 from imagefit.registry.host import default_host
@@ -55,7 +55,7 @@ def counted(name: str) -> dict[tuple[str, ...], float]:
 
 def test_requests_to_registries(registry: FakeRegistry, tmp_path: Path) -> None:
     async def resolve() -> None:
-        client = registry_client((), tmp_path)
+        client = registry_client(Places(tmp_path))
         try:
             await client.resolve(ImageReference(registry.address, "app", tag="v1"), None)
             with pytest.raises(RegistryUnreachableError):

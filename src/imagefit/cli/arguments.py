@@ -24,13 +24,20 @@ _SERVE: Final = (
     "reads its configuration anew on SIGHUP and when the files change."
 )
 _EXPLAIN: Final = (
-    "Decides as the daemon would and shows every entry of the index, the best first. REF is looked up in its registry; "
-    "a FILE (an index, or an OCI layout: FOLDER or FOLDER:NAME) is read without network."
+    "Decides as the daemon would and shows every entry, the best first. A FILE is "
+    "an index, or an OCI layout as FOLDER or FOLDER:NAME; it needs no network."
 )
 _EXPLAINED: Final = """\
+example:
+  imagefit explain registry.example.org/team/solver:1.0 --namespace batch"""
+_DOCTOR: Final = (
+    "Looks at each step between an image's name and its content: configuration, hosts, certificates, credentials and "
+    "what each host answers. Exit codes: 0 imagefit gets the image, 2 not."
+)
+_DOCTORED: Final = """\
 examples:
-  imagefit explain registry.example.org/team/solver:1.0 --namespace batch
-  imagefit explain index.json --node other-node.json --all-checks"""
+  imagefit doctor registry.example.org/team/solver:1.0
+  imagefit doctor registry.example.org/team/solver:1.0 --creds robot"""
 _DECISIONS: Final = (
     "Shows the latest decisions of the daemon on this node, the newest last, from the file of [decisions] in its "
     "configuration. IMAGE is a part of an image's name, or a pattern for all of it with * and ?."
@@ -71,6 +78,7 @@ examples:
   imagefit completion zsh > /usr/local/share/zsh/site-functions/_imagefit"""
 _ACTION: Final = "[--config FILE] ACTION"
 _ONE_IMAGE: Final = "[OPTION ...] REF|FILE"
+_REFERENCE: Final = "[OPTION ...] REF"
 _SOME_IMAGES: Final = "[OPTION ...] [IMAGE]"
 _METRICS_OPTION: Final = "where metrics are served, if [metrics] listen does not say: 127.0.0.1:9477"
 _NODE_OPTION: Final = "judge for this profile or NodeFeature object"
@@ -159,6 +167,7 @@ def parser() -> Parser:
     top.start("command")
     _add_serve(top.add(_Command("serve", "answer kubelet's image calls", _SERVE)))
     _add_explain(top.add(_Command("explain", "show what would be pulled, and why", _EXPLAIN, _EXPLAINED, _ONE_IMAGE)))
+    _add_doctor(top.add(_Command("doctor", "show where a registry fails", _DOCTOR, _DOCTORED, _REFERENCE)))
     _add_decisions(top.add(_Command("decisions", "show what the daemon decided", _DECISIONS, _DECIDED, _SOME_IMAGES)))
     _add_documents(top)
     _add_output(top.add(_Command("node", "show what is known of this node", _NODE, _NODE_SHOWN)), "table", "json")
@@ -189,9 +198,22 @@ def _add_explain(explain: Parser) -> None:
         "--annotation", metavar="KEY=VALUE", type=_pair, action="append", default=[], help="of the pod; may be repeated"
     )
     explain.add_argument("--as", dest="as_name", metavar="REF", default="", help="what a FILE is called in a registry")
-    explain.add_argument("--referrers", action="store_true", help="believe what only refers to the image (layouts)")
+    explain.add_argument("--referrers", action="store_true", help="believe what only refers to the image")
     explain.add_argument("--node", type=Path, metavar="PROFILE", help=_NODE_OPTION)
+    _add_person(explain)
     _add_output(explain, "table", "json", "yaml")
+
+
+def _add_doctor(doctor: Parser) -> None:
+    doctor.add_argument("image", metavar="REF", help="an image name")
+    _add_person(doctor)
+    _add_output(doctor, "table", "json")
+
+
+def _add_person(to: Parser) -> None:
+    """Add what a person says of how registries are asked."""
+    to.add_argument("--creds", metavar="USER[:PW]", help="for the registry; - reads USER:PW from stdin")
+    to.add_argument("--plain-http", action="store_true", help="the registry speaks HTTP")
 
 
 def _add_decisions(decisions: Parser) -> None:

@@ -17,7 +17,7 @@ from imagefit.model.decision import Decision, DocumentVerdict, Ranked
 from imagefit.model.policy import Criterion, Mode, NoMatch
 from imagefit.selection.explain import platform_of, reason, short, why_chosen
 from imagefit.selection.rank import advantages
-from imagefit.selection.wording import advantage, cut
+from imagefit.selection.wording import OUTSIDE, advantage, cut
 
 _SHOWN_PROBLEMS: Final = 20
 _SHOWN_CHECKS: Final = 500
@@ -117,7 +117,7 @@ def _choice(decision: Decision) -> Iterator[Text]:
     policy = decision.policy
     rule = cut(policy.rule) if policy.rule else "the policy for all images"
     yield plain(f"By {rule}, mode {policy.mode}: {_consequence(decision)}.")
-    for note in policy.notes:
+    for note in (*policy.notes, *decision.notes):
         yield plain(f"Note: {note}", style="yellow")
 
 
@@ -141,7 +141,8 @@ def _consequence(decision: Decision) -> str:
 
 def _checks(number: int, ranked: Ranked) -> Iterator[Padding | Text]:
     yield plain(f"Rank {number}, entry {ranked.position} ({platform_of(ranked)}): ", style="bold") + _fits(ranked)
-    documents = (_document(one) for one in ranked.verdict.documents)
+    verdict = ranked.verdict
+    documents = (*map(_document, verdict.documents), *(_document(one, " (does not count)") for one in verdict.aside))
     lines = chain(finding_lines(ranked.verdict.findings, 2), chain.from_iterable(documents))
     yield from islice(lines, _SHOWN_CHECKS)
     if next(lines, None) is not None:
@@ -150,10 +151,11 @@ def _checks(number: int, ranked: Ranked) -> Iterator[Padding | Text]:
         yield Padding(plain(str(problem), style="yellow"), (0, 0, 0, 2))
 
 
-def _document(verdict: DocumentVerdict) -> Iterator[Padding]:
+def _document(verdict: DocumentVerdict, standing: str = "") -> Iterator[Padding]:
     if verdict.document.dialect:
         count = len(verdict.alternatives)
         words = f"{verdict.document.dialect}: one of {count} sets" if count > 1 else verdict.document.dialect
+        words += (f", {OUTSIDE}" if verdict.document.origin else "") + standing
         yield Padding(plain(f"{verdict.truth:8}", style=STYLES[verdict.truth]) + plain(words), (0, 0, 0, 2))
         yield from set_lines(verdict, 4)
 

@@ -7,7 +7,6 @@ Knows where an index comes from and which policy a pull of it would get. Leaves 
 import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Final, Literal
@@ -17,6 +16,7 @@ from imagefit.cli.files import read_file
 from imagefit.cli.layout import Layout, is_layout
 from imagefit.cli.node import read_node
 from imagefit.cli.progress import Progress
+from imagefit.cli.registries import Asking, Person
 from imagefit.cli.terminal import EXIT, print_data, tell
 from imagefit.config import Config, load_config
 from imagefit.errors import InvalidConfigurationError, InvalidIndexError
@@ -26,12 +26,10 @@ from imagefit.model.facts import Node
 from imagefit.model.oci import ImageIndex, digest_of, parse_index
 from imagefit.model.policy import Policy, Pull
 from imagefit.model.reference import ImageReference, parse_reference
-from imagefit.registry.cache import ContentCache
-from imagefit.registry.client import RegistryClient
-from imagefit.registry.hosts import read_hosts
 from imagefit.report import Steps
 from imagefit.selection.explain import as_data
 from imagefit.service import Service
+from imagefit.trust.vouching import voucher
 
 _NO_INDEX: Final = "it is a single manifest, not an index: there is nothing to choose"
 Form = Literal["table", "json", "yaml"]
@@ -52,6 +50,7 @@ class Question:
         config: the configuration file, or None for the default one.
         node: a node profile to judge for, or None for this node.
         referrers: believe what only refers to the image, too.
+        person: as whom registries are asked.
     """
 
     image: str
@@ -62,6 +61,7 @@ class Question:
     config: Path | None = None
     node: Path | None = None
     referrers: bool = False
+    person: Person = field(default_factory=Person)
 
 
 def explain(question: Question, form: Form, *, all_checks: bool = False) -> int:
@@ -103,7 +103,8 @@ def _decided(question: Question, config: Config, node: Node) -> Decision | None:
         return choose(_read_index(image), node, policy=_policy(question, config, question.as_name))
     reference = parse_reference(image)
     policy = _policy(question, config, question.as_name or image)
-    return asyncio.run(_looked_up(reference, node, config, policy))
+    asking = question.person.asking(config, reference, _tell_problem, _tell_problem)
+    return asyncio.run(_looked_up(reference, node, policy, asking, config))
 
 
 def _policy(question: Question, config: Config, name: str) -> Policy:
@@ -133,26 +134,20 @@ def _read_index(path: str) -> ImageIndex:
         ) from error
 
 
-async def _looked_up(reference: ImageReference, node: Node, config: Config, policy: Policy) -> Decision | None:
+async def _looked_up(
+    reference: ImageReference, node: Node, policy: Policy, asking: Asking, config: Config
+) -> Decision | None:
     async def known() -> Node:
         return node
 
-    registry = _client(config)
+    registry = asking.client(config, f"imagefit/{version('imagefit')}")
+    signatures = voucher(registry, config.trust.referrers.key_rules)
     try:
         with Progress(str(reference)) as progress:
-            service = Service(registry, known)
-            return await service.decide(reference, None, policy, complete=True, steps=Steps(progress.begun))
+            service = Service(registry, known, vouch=signatures.vouch if signatures else None)
+            return await service.decide(reference, asking.auth, policy, complete=True, steps=Steps(progress.begun))
     finally:
         await registry.close()
-
-
-def _client(config: Config) -> RegistryClient:
-    """Return a client with the daemon's hosts and cache; a cache that this user may not use is done without."""
-    return RegistryClient(
-        partial(read_hosts, config.registry.config_paths, on_problem=_tell_problem),
-        ContentCache(Path(config.registry.cache)),
-        f"imagefit/{version('imagefit')}",
-    )
 
 
 def _tell_problem(problem: InvalidConfigurationError) -> None:

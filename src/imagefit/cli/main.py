@@ -70,20 +70,12 @@ def _dispatch(options: argparse.Namespace) -> int:
             return serve(options.config, verbose=options.verbose, metrics=options.metrics)
         case "explain":
             return _explain(options)
+        case "doctor":
+            return _doctor(options)
         case "decisions":
             return _decisions(options)
-        case "check":
-            from imagefit.cli.check import check
-
-            return check(options.file, options.config, options.node, as_json=options.output == "json")
-        case "validate":
-            from imagefit.cli.check import validate
-
-            return validate(options.files, as_json=options.output == "json")
-        case "schema":
-            from imagefit.cli.check import show_schema
-
-            return show_schema(options.dialect)
+        case "check" | "validate" | "schema":
+            return _documents(options)
         case "node":
             from imagefit.cli.node import show_node
 
@@ -101,6 +93,7 @@ def _dispatch(options: argparse.Namespace) -> int:
 
 def _explain(options: argparse.Namespace) -> int:
     from imagefit.cli.explain import Question, explain
+    from imagefit.cli.registries import Person
 
     question = Question(
         options.image,
@@ -111,8 +104,17 @@ def _explain(options: argparse.Namespace) -> int:
         options.config,
         options.node,
         options.referrers,
+        Person(options.creds, options.plain_http),
     )
     return explain(question, options.output, all_checks=options.all_checks)
+
+
+def _doctor(options: argparse.Namespace) -> int:
+    from imagefit.cli.doctor.command import doctor
+    from imagefit.cli.registries import Person
+
+    person = Person(options.creds, options.plain_http)
+    return doctor(options.image, options.config, person, options.output)
 
 
 def _decisions(options: argparse.Namespace) -> int:
@@ -121,6 +123,18 @@ def _decisions(options: argparse.Namespace) -> int:
     wanted = Wanted(options.image, options.result, options.namespace, options.since, options.last)
     shown = Shown(as_json=options.output == "json", entries=options.entries)
     return decisions(options.config, wanted, shown, and_follow=options.follow)
+
+
+def _documents(options: argparse.Namespace) -> int:
+    from imagefit.cli.check import check, show_schema, validate
+
+    match options.command:
+        case "check":
+            return check(options.file, options.config, options.node, as_json=options.output == "json")
+        case "validate":
+            return validate(options.files, as_json=options.output == "json")
+        case _:
+            return show_schema(options.dialect)
 
 
 def _config(options: argparse.Namespace) -> int:

@@ -42,6 +42,10 @@ class Progress:
         """Show that a step has begun, by its name among the steps of a decision."""
         self._status.update(plain(f"{self._name}: {_STEPS[step]} …" if step in _STEPS else f"resolving {self._name} …"))
 
+    def doing(self, what: str) -> None:
+        """Show what is done now, in words."""
+        self._status.update(plain(f"{self._name}: {what} …"))
+
     def __enter__(self) -> Self:
         """Say what is done, or set out to."""
         if self._console.is_terminal and not self._console.is_dumb_terminal:

@@ -6,10 +6,11 @@
 # See also: https://github.com/scop/bash-completion/blob/main/doc/configuration.md
 
 _shtab_imagefit_config_subparsers=(check show schema example)
-_shtab_imagefit_subparsers=(serve explain decisions check validate schema node config completion version)
+_shtab_imagefit_subparsers=(serve explain doctor decisions check validate schema node config completion version)
 
 _shtab_imagefit_serve_option_strings=(-h --help --config -v --verbose --metrics)
-_shtab_imagefit_explain_option_strings=(-h --help --config --all-checks --namespace --runtime-handler --annotation --as --referrers --node -o --output)
+_shtab_imagefit_explain_option_strings=(-h --help --config --all-checks --namespace --runtime-handler --annotation --as --referrers --node --creds --plain-http -o --output)
+_shtab_imagefit_doctor_option_strings=(-h --help --config --creds --plain-http -o --output)
 _shtab_imagefit_decisions_option_strings=(-h --help --config --result --namespace --since -n --last -f --follow --entries -o --output)
 _shtab_imagefit_check_option_strings=(-h --help --config --node -o --output)
 _shtab_imagefit_validate_option_strings=(-h --help --config -o --output)
@@ -28,6 +29,7 @@ _shtab_imagefit_serve___config_COMPGEN=_shtab_compgen_files
 _shtab_imagefit_explain_pos_0_COMPGEN=_shtab_compgen_files
 _shtab_imagefit_explain___config_COMPGEN=_shtab_compgen_files
 _shtab_imagefit_explain___node_COMPGEN=_shtab_compgen_files
+_shtab_imagefit_doctor___config_COMPGEN=_shtab_compgen_files
 _shtab_imagefit_decisions___config_COMPGEN=_shtab_compgen_files
 _shtab_imagefit_check_pos_0_COMPGEN=_shtab_compgen_files
 _shtab_imagefit_check___config_COMPGEN=_shtab_compgen_files
@@ -47,6 +49,8 @@ _shtab_imagefit___config_COMPGEN=_shtab_compgen_files
 
 _shtab_imagefit_explain__o_choices=(table json yaml)
 _shtab_imagefit_explain___output_choices=(table json yaml)
+_shtab_imagefit_doctor__o_choices=(table json)
+_shtab_imagefit_doctor___output_choices=(table json)
 _shtab_imagefit_decisions___result_choices=(rewrite pass-through refuse)
 _shtab_imagefit_decisions__o_choices=(table json)
 _shtab_imagefit_decisions___output_choices=(table json)
@@ -60,7 +64,7 @@ _shtab_imagefit_config_show__o_choices=(toml json)
 _shtab_imagefit_config_show___output_choices=(toml json)
 _shtab_imagefit_config_pos_0_choices=(check show schema example)
 _shtab_imagefit_completion_pos_0_choices=(bash zsh)
-_shtab_imagefit_pos_0_choices=(serve explain decisions check validate schema node config completion version)
+_shtab_imagefit_pos_0_choices=(serve explain doctor decisions check validate schema node config completion version)
 
 _shtab_imagefit_serve__h_nargs=0
 _shtab_imagefit_serve___help_nargs=0
@@ -70,6 +74,10 @@ _shtab_imagefit_explain__h_nargs=0
 _shtab_imagefit_explain___help_nargs=0
 _shtab_imagefit_explain___all_checks_nargs=0
 _shtab_imagefit_explain___referrers_nargs=0
+_shtab_imagefit_explain___plain_http_nargs=0
+_shtab_imagefit_doctor__h_nargs=0
+_shtab_imagefit_doctor___help_nargs=0
+_shtab_imagefit_doctor___plain_http_nargs=0
 _shtab_imagefit_decisions__h_nargs=0
 _shtab_imagefit_decisions___help_nargs=0
 _shtab_imagefit_decisions__f_nargs=0

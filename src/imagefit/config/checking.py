@@ -87,8 +87,7 @@ def _list(path: Path, value: object, kind: Kind, item: Kind, root: type[Table]) 
         elif _fits(one, item):
             continue
         else:
-            special = (kind.advice or {}).get(one, "") if isinstance(one, str) else ""
-            inner = iter([_wrong(here, one, item.words, special or _nearest(one, item.choices))])
+            inner = iter([_wrong(here, one, item.words, _nearest(one, item.choices))])
         for complaint in inner:
             found = True
             yield complaint

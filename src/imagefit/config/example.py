@@ -59,6 +59,11 @@ require = [{ platform = "wasi/*" }]
 match = "docker.io/library/*"
 mode = "off"
 """,
+    "trust.referrers.repository": """\
+[[trust.referrers.repository]]
+match = "registry.example.org/hpc/*"
+keys = "/etc/imagefit/keys/hpc"
+""",
 }
 """What is shown of each array of tables; each is a configuration of its own."""
 

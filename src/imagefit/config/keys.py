@@ -12,7 +12,7 @@ from typing import Annotated, Any, Final, Literal, Union, get_args, get_origin
 
 import msgspec
 
-from imagefit.config.kinds import ADVICE, KIND, RESTART, Table, is_table
+from imagefit.config.kinds import KIND, RESTART, Table, is_table
 
 _PLAIN: Final[Mapping[Any, str]] = {str: "a text", bool: "true or false", int: "a whole number", float: "a number"}
 
@@ -27,7 +27,6 @@ class Kind:
         table: of the value, or of each element of a list; None where it is none.
         item: of a list; None for what is no list.
         choices: the values of an enumeration; empty for others.
-        advice: of values that are refused for a reason of their own.
     """
 
     annotation: Any
@@ -35,7 +34,6 @@ class Kind:
     table: type[Table] | None = None
     item: "Kind | None" = None
     choices: tuple[str, ...] = ()
-    advice: Mapping[str, str] | None = None
 
     @property
     def is_tables(self) -> bool:
@@ -100,7 +98,7 @@ def _kind(annotation: Any) -> Kind:  # noqa: ANN401 - typing has no type for ann
     choices = _choices(bare)
     words = extra.get(KIND) or _words(bare, item, choices)
     table = bare if is_table(bare) else item.table if item else None
-    return Kind(annotation, words, table, item, choices, extra.get(ADVICE))
+    return Kind(annotation, words, table, item, choices)
 
 
 def _choices(bare: Any) -> tuple[str, ...]:  # noqa: ANN401 - as above

@@ -16,8 +16,6 @@ KIND: Final = "kind"
 """Key in ``Meta.extra``: what the value is, with its article, as an error says it after "not"."""
 RESTART: Final = "restart"
 """Key in ``Meta.extra``: true where a change takes effect only after a restart."""
-ADVICE: Final = "advice"
-"""Key in ``Meta.extra``: refused value → what to say of it."""
 
 # "$" alone would let a line break stand at the end, in Python and not in JSON Schema.
 _OCTET: Final = "(25[0-5]|2[0-4][0-9]|1?[0-9]?[0-9])"
@@ -56,9 +54,10 @@ class Contradiction(msgspec.Struct, frozen=True):
 
 
 class Trust(StrEnum):
-    """Whose metadata is believed; ``referrers`` will come."""
+    """Whose metadata is believed: what the index vouches for by digest, and what only refers to the image."""
 
     INDEX = "index"
+    REFERRERS = "referrers"
 
 
 class PodAnnotation(StrEnum):
@@ -87,6 +86,7 @@ Paths = Annotated[
     ),
 ]
 Seconds = Annotated[float, msgspec.Meta(gt=0, le=3600, extra={KIND: "seconds above 0 and up to 3600"})]
+Moment = Annotated[float, msgspec.Meta(ge=0, le=60, extra={KIND: "seconds from 0 to 60"})]
 Pattern = Annotated[
     str,
     msgspec.Meta(min_length=1, max_length=_MAX_PATTERN, extra={KIND: f"a pattern of 1 to {_MAX_PATTERN} characters"}),
@@ -132,15 +132,8 @@ Order = Annotated[
 TrustList = Annotated[
     tuple[Trust, ...],
     msgspec.Meta(
-        min_length=1,
-        max_length=1,
-        extra={
-            KIND: "exactly ['index']",
-            ADVICE: {
-                "referrers": "the daemon does not look for referrers yet; "
-                "'imagefit explain --referrers' reads them from image layouts"
-            },
-        },
+        extra_json_schema={"uniqueItems": True, "contains": {"const": Trust.INDEX.value}},
+        extra={KIND: "a list of 'index' and, if they are believed, 'referrers'"},
     ),
 ]
 RULES: Final = msgspec.Meta(max_length=MAX_RULES, extra={KIND: f"an array of up to {MAX_RULES} tables"})
@@ -156,6 +149,16 @@ def order_contradictions(key: str, order: tuple[Criterion, ...]) -> list[Contrad
         return [Contradiction(key, "does not begin with 'tier'", "what fits always comes before what may fit")]
     if order[-1] is not Criterion.POSITION:
         return [Contradiction(key, "does not end with 'position'", f"the default is {', '.join(ORDER)}")]
+    return []
+
+
+def trust_contradictions(trust: tuple[Trust, ...]) -> list[Contradiction]:
+    """Return what makes ``trust`` impossible."""
+    twice = next((one for at, one in enumerate(trust) if one in trust[:at]), None)
+    if twice is not None:
+        return [Contradiction("trust", f"names '{twice}' twice")]
+    if Trust.INDEX not in trust:
+        return [Contradiction("trust", "does not have 'index'", "what the index says always counts")]
     return []
 
 

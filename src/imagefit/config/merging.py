@@ -74,13 +74,18 @@ class Merged:
 
     def has(self, path: Path) -> bool:
         """Tell whether some file gives what stands at a path of ``data``."""
-        value: Any = self.data
         try:
-            for step in path:
-                value = value[step]
+            self.value(path)
         except (KeyError, IndexError):
             return False
         return True
+
+    def value(self, path: Path) -> Any:  # noqa: ANN401 - it may be anything that TOML knows
+        """Return what stands at a path of ``data``. Raises ``KeyError`` or ``IndexError`` where nothing does."""
+        value: Any = self.data
+        for step in path:
+            value = value[step]
+        return value
 
     def origin(self, path: Path) -> str:
         """Return ``file:line`` of what stands at a path of ``data``, or ``DEFAULT``."""

@@ -1,7 +1,7 @@
 """The files to a ``Config``, or to everything that is wrong with them.
 
-Knows what only the whole configuration can tell: sockets that are one, plug-ins that nobody installed. Leaves what one
-file can tell to ``checking``.
+Knows what only the whole configuration can tell: sockets that are one, plug-ins that nobody installed, keys that cannot
+be used. Leaves what one file can tell to ``checking``.
 """
 
 import os
@@ -13,11 +13,13 @@ from typing import Final
 import msgspec
 
 from imagefit.config.checking import Complaint, complaints, key_name, shown
+from imagefit.config.keys import tables_of
 from imagefit.config.kinds import MAX_RULES
 from imagefit.config.lines import Path as KeyPath
 from imagefit.config.merging import Clash, Merged, Placed, merged
 from imagefit.config.settings import Config
 from imagefit.config.sources import Fault, Source, parse_source, read_sources
+from imagefit.config.trust import unusable_keys
 from imagefit.errors import InvalidConfigurationError
 from imagefit.node.plugins import GROUP, installed_plugins
 
@@ -110,7 +112,11 @@ def _loaded(found: Sequence[Source | Fault], installed: Installed) -> Loaded:
     faults = [*_faults(files, whole)] or [*_too_many(whole)]
     if not faults:
         config = msgspec.convert(whole.data, Config)
-        faults = [*_equal_sockets(config, whole), *_bad_detectors(config, whole, installed)]
+        faults = [
+            *_equal_sockets(config, whole),
+            *_bad_detectors(config, whole, installed),
+            *_unusable_keys(config, whole),
+        ]
         if not faults:
             return Loaded(config, tuple(one.file for one in found), whole)
     raise FaultyConfigurationError(faults)
@@ -132,10 +138,12 @@ def _faults(files: Iterable[Placed | Fault], whole: Merged) -> Iterator[Fault]:
 
 
 def _too_many(whole: Merged) -> Iterator[Fault]:
-    for name, value in whole.data.items():
-        if isinstance(value, list) and len(value) > MAX_RULES:
-            message = f"more than {MAX_RULES} [[{name}]], all files together"
-            yield _whole_fault(whole, [(name, MAX_RULES)], message)
+    for path, table, _ in tables_of(Config):
+        if not table.kind.is_tables or not whole.has(path):
+            continue
+        if len(whole.value(path)) > MAX_RULES:
+            message = f"more than {MAX_RULES} [[{'.'.join(path)}]], all files together"
+            yield _whole_fault(whole, [(*path, MAX_RULES)], message)
 
 
 def _fault(placed: Placed, complaint: Complaint) -> Fault:
@@ -166,6 +174,11 @@ def _bad_detectors(config: Config, whole: Merged, installed: Installed) -> Itera
         yield _whole_fault(whole, at, message, f"installed are: {known}")
     if len(set(wanted)) < len(wanted):
         yield _whole_fault(whole, at, "node.detectors names one twice")
+
+
+def _unusable_keys(config: Config, whole: Merged) -> Iterator[Fault]:
+    for path, message, advice in unusable_keys(config.trust.referrers):
+        yield _whole_fault(whole, [path, path[:-1]], message, advice)
 
 
 def _whole_fault(whole: Merged, paths: Sequence[KeyPath], message: str, advice: str = "") -> Fault:

@@ -25,6 +25,7 @@ from imagefit.config.kinds import (
     TrustList,
     about,
     order_contradictions,
+    trust_contradictions,
 )
 from imagefit.model.policy import (
     ORDER,
@@ -75,7 +76,9 @@ class PolicySettings(Table, frozen=True, kw_only=True):
     trust: Annotated[
         TrustList,
         about(
-            "Whose metadata is believed: `index`, what the index vouches for by digest. Nothing else can be set yet."
+            "Whose metadata is believed: `index`, what the index vouches for by digest, always; with `referrers` what "
+            "others attached to the image, too. That can make entries worse, and never save one that the index "
+            "excludes; see `[trust.referrers]`."
         ),
     ] = (Trust.INDEX,)
     time_budget: Annotated[Seconds, about("Longest time for a decision; `on-error` says what happens then.")] = 10.0
@@ -95,8 +98,13 @@ class PolicySettings(Table, frozen=True, kw_only=True):
             order=order,
             prefer=tuple(one.preference for one in prefer),
             require=tuple(one.requirement for one in require),
+            trust_referrers=Trust.REFERRERS in self.trust,
             pod_annotations=_names(self.pod_annotations),
         )
+
+    def contradictions(self) -> list[Contradiction]:
+        """Return what makes the policy impossible."""
+        return trust_contradictions(self.trust)
 
 
 class Ranking(Table, frozen=True, kw_only=True):
@@ -159,6 +167,7 @@ class ImageSettings(Table, frozen=True, kw_only=True):
             "order": self.ranking,
             "prefer": UNSET if self.prefer is UNSET else tuple(one.preference for one in self.prefer),
             "require": UNSET if self.require is UNSET else tuple(one.requirement for one in self.require),
+            "trust_referrers": UNSET if self.trust is UNSET else Trust.REFERRERS in self.trust,
             "pod_annotations": UNSET if self.pod_annotations is UNSET else _names(self.pod_annotations),
         }
         given = {name: value for name, value in written.items() if value is not UNSET}
@@ -176,7 +185,8 @@ class ImageSettings(Table, frozen=True, kw_only=True):
         if UNSET is self.match is self.namespace is self.runtime_handler:
             advice = "give match, namespace or runtime-handler; what holds for every pull goes under [policy]"
             return [Contradiction("", "does not say for which pulls it is", advice)]
-        return [] if self.ranking is UNSET else order_contradictions("ranking", self.ranking)
+        trust = [] if self.trust is UNSET else trust_contradictions(self.trust)
+        return trust + ([] if self.ranking is UNSET else order_contradictions("ranking", self.ranking))
 
 
 IMAGE_SHAPE: Final = msgspec.Meta(

@@ -5,6 +5,7 @@ made from these tables. Leaves the meaning to the parts that get them.
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -15,6 +16,7 @@ from imagefit.config.kinds import (
     AbsolutePath,
     Keep,
     Listen,
+    Moment,
     OptionalPath,
     Paths,
     Seconds,
@@ -22,6 +24,7 @@ from imagefit.config.kinds import (
     about,
 )
 from imagefit.config.rules import Images, PolicySettings, Ranking
+from imagefit.config.trust import TrustSettings
 from imagefit.model.policy import Policies
 from imagefit.telemetry import Format, Level, LogSettings
 
@@ -44,19 +47,53 @@ class Containerd(Table, frozen=True, kw_only=True):
 
 
 class Registry(Table, frozen=True, kw_only=True):
-    """``[registry]``: containerd's own ``config_path`` (folders joined by ``:``), and where digests are cached."""
+    """``[registry]``: how registries are reached, and how long their answers are kept."""
 
     config_path: Annotated[
-        Paths, about("containerd's own `config_path`: folders with `hosts.toml` files.", restart=True)
-    ] = "/etc/containerd/certs.d:/etc/docker/certs.d"
+        Paths,
+        about(
+            "Folders with a `hosts.toml` for each registry, as containerd's own `config_path`. Empty: as "
+            "`containerd-config` says or, where it does not, `/etc/containerd/certs.d:/etc/docker/certs.d`.",
+            restart=True,
+        ),
+    ] = ""
+    containerd_config: Annotated[
+        OptionalPath,
+        about(
+            "containerd's own configuration, whose `config_path`, credentials, headers and legacy tables (`mirrors`, "
+            "`configs`) hold here, too; empty: none.",
+            restart=True,
+        ),
+    ] = "/etc/containerd/config.toml"
     cache: Annotated[AbsolutePath, about("Folder for indexes and metadata, by digest.", restart=True)] = (
         "/var/cache/imagefit"
     )
+    tag_seconds: Annotated[
+        Moment,
+        about(
+            "How long is believed what a tag stands for, without asking the registry again; per credentials. "
+            "0 asks for every pull, as containerd does.",
+            restart=True,
+        ),
+    ] = 0.0
+    missing_seconds: Annotated[
+        Moment,
+        about(
+            "How long is believed that a registry has something not or denies it, per credentials. "
+            "0 asks for every pull.",
+            restart=True,
+        ),
+    ] = 2.0
 
     @property
     def config_paths(self) -> tuple[Path, ...]:
-        """The folders of ``config_path``, in order."""
+        """The folders of ``config_path``, in order; none where it is not given."""
         return tuple(Path(part) for part in self.config_path.split(":") if part)
+
+    @property
+    def containerd_file(self) -> Path | None:
+        """The file of containerd's own configuration; None where it does not count."""
+        return Path(self.containerd_config) if self.containerd_config else None
 
 
 class NodeSettings(Table, frozen=True, kw_only=True):
@@ -160,6 +197,7 @@ class Config(Table, frozen=True, kw_only=True):
             "does not give are as for every pull. At least one of `match`, `namespace` and `runtime-handler` is needed."
         ),
     ] = ()
+    trust: Annotated[TrustSettings, about("Whose word counts beside the index's.")] = TrustSettings()
     log: Annotated[Log, about("What is logged, and how.")] = Log()
     metrics: Annotated[Metrics, about("Metrics for Prometheus, and health.")] = Metrics()
     tracing: Annotated[Tracing, about("Spans for OpenTelemetry.")] = Tracing()
@@ -168,7 +206,11 @@ class Config(Table, frozen=True, kw_only=True):
     @property
     def policies(self) -> Policies:
         """The policies of this node, made anew: keep them rather than ask again."""
-        default = self.policy.policy(self.ranking.order, self.prefer, self.require)
+        default = replace(
+            self.policy.policy(self.ranking.order, self.prefer, self.require),
+            dialects=self.trust.referrers.dialects,
+            require_signature=self.trust.referrers.require_signature,
+        )
         return Policies(default, tuple(one.rule(number, default) for number, one in enumerate(self.image, 1)))
 
     @property

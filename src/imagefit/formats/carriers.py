@@ -7,7 +7,7 @@ say, and to the session who fetches them. Sources: the proposals of the OCI imag
 distribution specification (section "Listing Referrers"); NFD ``pkg/client-nfd/compat/artifact-client``.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Final, Literal, assert_never
 
@@ -17,7 +17,7 @@ from imagefit.errors import ContentInvalidError, ImagefitError, InvalidDocumentE
 from imagefit.formats.contract import Carried, Fragment, Locator, Profiles
 from imagefit.model.oci import MANIFEST_MEDIA_TYPES, Descriptor, Manifest, Platform, parse_index, parse_manifest
 from imagefit.model.reference import is_digest
-from imagefit.model.requirement import Problem
+from imagefit.model.requirement import Origin, Problem
 
 _KEYS: Final = ("compatibilities", "compat")
 _DOCUMENTS: Final = frozenset(
@@ -41,6 +41,8 @@ _ARTIFACTS: Final[Mapping[str, str]] = {
     "application/vnd.k8s.nfd.image-compatibility.v1": "nfd",
     "application/org.compspec": "compspec",
 }
+FAMILIES: Final = tuple(dict.fromkeys(_ARTIFACTS.values()))
+"""Every family of artifacts that there is."""
 _CREATED: Final = ("org.opencontainers.image.created", "oci.opencontainers.image.created")
 _LAYER_NAMES: Final = ("name", "org.opencontainers.image.title")
 _OLDEST: Final = datetime.min.replace(tzinfo=UTC)
@@ -78,6 +80,16 @@ def artifact_at(position: int, entry: Descriptor) -> Locator:
     return Locator(entry.digest, entry.size, "manifest", f"manifests/{position}", entry.media_type)
 
 
+def artifact_types(families: Collection[str]) -> frozenset[str]:
+    """Return the artifact types of some families."""
+    return frozenset(one for one, family in _ARTIFACTS.items() if family in families)
+
+
+def newest_first(referrers: Iterable[Descriptor]) -> tuple[Descriptor, ...]:
+    """Return referrers by when they say that they were made; those that say it alike stay in their order."""
+    return tuple(sorted(referrers, key=_created, reverse=True))
+
+
 def referrers_of(digest: str) -> Locator:
     """Return the way to the artifacts that refer to a manifest or index."""
     return Locator(digest, 0, "referrers", f"referrers of {digest}")
@@ -93,12 +105,13 @@ def subject_of(manifest: bytes) -> str:
     return "" if subject is None else subject.digest
 
 
-def follow(locator: Locator, content: bytes) -> tuple[Carried, ...]:
+def follow(locator: Locator, content: bytes, families: Collection[str] = FAMILIES) -> tuple[Carried, ...]:
     """Return what fetched content leads to.
 
     Args:
         locator: what was asked for.
         content: the bytes that came, checked against it; of referrers an image index.
+        families: of referrers, which artifacts are looked for.
 
     Returns:
         Pieces that must all hold: the metadata itself, the next locators, or problems. None where nothing refers.
@@ -106,13 +119,13 @@ def follow(locator: Locator, content: bytes) -> tuple[Carried, ...]:
     try:
         match locator.kind:
             case "referrers":
-                return _newest(locator, parse_index(content, locator.digest).entries)
+                return _newest(locator, parse_index(content, locator.digest).entries, families)
             case "manifest":
                 return _behind_manifest(locator, parse_manifest(content))
             case "config":
                 return (_sets_of_config(content, locator),)
             case "document":
-                return (Fragment(content, locator.place, locator.name),)
+                return (Fragment(content, locator.place, locator.name, locator.origin),)
             case _:
                 assert_never(locator.kind)
     except ImagefitError as error:
@@ -148,11 +161,11 @@ def _located(
     place: str,
     *,
     name: str = "",
-    subject: str = "",
+    origin: Origin | None = None,
 ) -> tuple[Carried, ...]:
     if not is_digest(descriptor.digest):
         return (Problem(f"not a digest: {descriptor.digest[:100]!r}", place),)
-    locator = Locator(descriptor.digest, descriptor.size, kind, place, descriptor.media_type, name, subject)
+    locator = Locator(descriptor.digest, descriptor.size, kind, place, descriptor.media_type, name, origin)
     try:
         content = descriptor.embedded()
     except ContentInvalidError as error:
@@ -162,37 +175,40 @@ def _located(
 
 def _behind_manifest(locator: Locator, manifest: Manifest) -> tuple[Carried, ...]:
     """Return the documents in the layers of an artifact, or without layers what its config leads to."""
-    place = locator.place
-    if locator.subject and (manifest.subject is None or manifest.subject.digest != locator.subject):
-        return (Problem(f"the artifact {locator.digest} does not refer to {locator.subject}", place),)
+    place, origin = locator.place, locator.origin
+    if origin and (manifest.subject is None or manifest.subject.digest != origin.subject):
+        return (Problem(f"the artifact {locator.digest} does not refer to {origin.subject}", place),)
     layers = manifest.layers or ()
     if not layers:
-        return _located(manifest.config, "config", f"config of {place}")
+        return _located(manifest.config, "config", f"config of {place}", origin=origin)
     if len(layers) > _MAX_LAYERS:
         return (Problem(f"{len(layers)} layers, more than {_MAX_LAYERS}", place),)
     profiles = [(number, layer) for number, layer in enumerate(layers) if layer.media_type in _LAYERS]
     if not profiles:
         return (Problem(f"no layer holds metadata; the first is a {layers[0].media_type[:100]!r}", place),)
-    pieces = tuple(piece for number, layer in profiles for piece in _layer(layer, f"{place}/layers/{number}"))
+    pieces = tuple(piece for number, layer in profiles for piece in _layer(layer, f"{place}/layers/{number}", origin))
     return pieces if len(pieces) == 1 else (Profiles(pieces),)
 
 
-def _layer(layer: Descriptor, place: str) -> tuple[Carried, ...]:
+def _layer(layer: Descriptor, place: str, origin: Origin | None) -> tuple[Carried, ...]:
     annotations = layer.annotations or {}
-    return _located(layer, "document", place, name=next((annotations[k] for k in _LAYER_NAMES if k in annotations), ""))
+    name = next((annotations[key] for key in _LAYER_NAMES if key in annotations), "")
+    return _located(layer, "document", place, name=name, origin=origin)
 
 
-def _newest(locator: Locator, referrers: Iterable[Descriptor]) -> tuple[Carried, ...]:
+def _newest(locator: Locator, referrers: Iterable[Descriptor], families: Collection[str]) -> tuple[Carried, ...]:
     """Return the way to the newest artifact of each family among those that refer to a manifest."""
     newest: dict[str, Descriptor] = {}
     for one in referrers:
-        family = _ARTIFACTS.get(one.artifact_type)
-        if family and (family not in newest or _created(one) > _created(newest[family])):
+        family = _ARTIFACTS.get(one.artifact_type, "")
+        if family in families and (family not in newest or _created(one) > _created(newest[family])):
             newest[family] = one
     return tuple(
         piece
-        for one in newest.values()
-        for piece in _located(one, "manifest", f"referrer {one.digest}", subject=locator.digest)
+        for family, one in newest.items()
+        for piece in _located(
+            one, "manifest", f"referrer {one.digest}", origin=Origin(one.digest, family, locator.digest)
+        )
     )
 
 
@@ -214,7 +230,7 @@ def _sets_of_config(content: bytes, locator: Locator) -> Carried:
     except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError) as error:
         return Problem(f"not an image config: {error}", place)
     if config.config and (inner := _present(config.config.compatibilities)):
-        return Fragment(inner, f"{place}/config/compatibilities", locator.name)
+        return Fragment(inner, f"{place}/config/compatibilities", locator.name, locator.origin)
     if outer := _present(config.compatibilities):
-        return Fragment(outer, f"{place}/compatibilities", locator.name)
+        return Fragment(outer, f"{place}/compatibilities", locator.name, locator.origin)
     return Problem("the config holds no compatibilities", place)

@@ -6,7 +6,7 @@ from typing import Literal
 
 from imagefit.formats.syntax import Tree
 from imagefit.model.oci import Descriptor
-from imagefit.model.requirement import Document, Problem
+from imagefit.model.requirement import Document, Origin, Problem
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,11 +17,13 @@ class Fragment:
         content: JSON or YAML of the piece, without what its carrier wraps around it.
         place: where it was found, such as ``platform.compatibilities`` or ``config.compatibilities of sha256:…``.
         name: the carrier's own name for it, such as the name of a profile; may be empty.
+        origin: the referrer that it came from; None for what the index vouches for.
     """
 
     content: bytes
     place: str
     name: str = ""
+    origin: Origin | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,11 +31,13 @@ class Locator:
     """One piece of metadata that has to be fetched.
 
     Attributes:
-        digest: of the content, or for ``referrers`` of what they refer to; with ``kind`` it names one fetch.
+        digest: of the content, or for ``referrers`` of what they refer to; with ``kind`` and ``origin`` it names one
+            fetch.
         size_bytes: its size, 0 where it is not known.
         kind: the part of the registry that holds it, and with it how the content is read: ``referrers`` (the index of
             what refers to a manifest) and a manifest lead on, a config or a document holds the sets.
-        subject: of a manifest, the digest of what it must refer to; empty where that is given otherwise.
+        origin: the referrer that leads to it; its manifest must refer to the origin's subject. None for what the index
+            vouches for.
         place: where the locator was found.
         media_type: what a registry has to be asked for; some hide an OCI manifest from those who do not name it.
         name: what a fragment that it leads to is called.
@@ -45,7 +49,12 @@ class Locator:
     place: str = field(compare=False)
     media_type: str = field(default="", compare=False)
     name: str = field(default="", compare=False)
-    subject: str = field(default="", compare=False)
+    origin: Origin | None = None
+
+    @property
+    def is_outside(self) -> bool:
+        """Whether nothing that is reachable from the index vouches for what is fetched."""
+        return self.kind == "referrers" or self.origin is not None
 
     @property
     def descriptor(self) -> Descriptor:

@@ -94,6 +94,8 @@ class Verdict:
         documents: its metadata, judged.
         own_problems: of the entry itself.
         claims: what it says that it is.
+        aside: metadata from referrers that is shown and does not count: it could not be read, or another format
+            decides.
     """
 
     truth: Truth
@@ -101,6 +103,7 @@ class Verdict:
     documents: tuple[DocumentVerdict, ...]
     own_problems: tuple[Problem, ...]
     claims: Mapping[str, str] = field(default_factory=dict)
+    aside: tuple[DocumentVerdict, ...] = ()
 
     @property
     def problems(self) -> Iterator[Problem]:
@@ -109,6 +112,8 @@ class Verdict:
         documents = [verdict.document for verdict in self.documents]
         for document in sorted(documents, key=lambda document: bool(document.alternatives)):
             yield from document.problems
+        for shown in self.aside:
+            yield from shown.document.problems
 
     @property
     def depth(self) -> int:
@@ -189,6 +194,7 @@ class Decision:
         chosen: the entry to pull, or None where none may be pulled.
         decided_by: the criterion that put the chosen entry before the next; None without a next.
         is_plain: containerd on its own would pull exactly the chosen entry and no other, so nothing needs rewriting.
+        notes: what was left out on the way, for a person to know.
     """
 
     index_digest: str
@@ -197,6 +203,7 @@ class Decision:
     chosen: Ranked | None
     decided_by: Criterion | None
     is_plain: bool
+    notes: tuple[str, ...] = ()
 
 
 class Reason(StrEnum):

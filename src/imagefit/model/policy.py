@@ -125,6 +125,9 @@ class Policy:
         platforms: ``os/architecture`` that the runtime handler of the pull runs, besides the node's own.
         trust_referrers: believe metadata that only refers to an image; nothing that is reachable from the index by
             digest vouches for it.
+        dialects: families of artifacts among referrers, such as ``nfd``: the first that is there and can be read
+            decides, and no others than these are looked for. Empty: all that are there must hold.
+        require_signature: of referrers, only those that a trusted key has signed are believed.
         pod_annotations: names of the annotations by which a pod may narrow this policy.
         rule: which rule this is, such as ``[[image]] 2 (registry.example.org/*)``; empty for the default.
         notes: what the pod asked for and was not granted, for the log.
@@ -141,6 +144,8 @@ class Policy:
     forbid: tuple[Requirement, ...] = ()
     platforms: tuple[str, ...] = ()
     trust_referrers: bool = False
+    dialects: tuple[str, ...] = ()
+    require_signature: bool = False
     pod_annotations: frozenset[str] = frozenset()
     rule: str = ""
     notes: tuple[str, ...] = ()

@@ -35,6 +35,21 @@ class Problem:
 
 
 @dataclass(frozen=True, slots=True)
+class Origin:
+    """An artifact that only refers to what it is about: nothing that is reachable from the index vouches for it.
+
+    Attributes:
+        referrer: digest of the artifact.
+        family: what its artifact type stands for, such as ``nfd``.
+        subject: digest of what it refers to, an entry or the index.
+    """
+
+    referrer: str
+    family: str
+    subject: str
+
+
+@dataclass(frozen=True, slots=True)
 class EqualTo:
     """The value is one of these; numbers and booleans compare as such.
 
@@ -259,12 +274,14 @@ class Document:
         alternatives: those that could be read, in the author's order.
         problems: of those that could not. A document with problems and no alternative says nothing that can be judged.
         incomplete: there are further alternatives that have not been read, so that no answer is a no.
+        origin: the referrer that it came from; None for what the index vouches for.
     """
 
     dialect: str
     alternatives: tuple[Alternative, ...] = ()
     problems: tuple[Problem, ...] = ()
     incomplete: bool = False
+    origin: Origin | None = None
 
     @property
     def readable(self) -> bool:

@@ -1,7 +1,7 @@
 """A registry client as the daemon and the command line use it: containerd's hosts, the disk cache, problems logged."""
 
 from collections.abc import Sequence
-from functools import partial
+from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 
@@ -9,24 +9,41 @@ from imagefit import telemetry
 from imagefit.errors import InvalidConfigurationError
 from imagefit.registry.cache import ContentCache
 from imagefit.registry.client import RegistryClient
-from imagefit.registry.hosts import read_hosts
+from imagefit.registry.lookup import Hosts
+from imagefit.registry.resolution import Memory
 from imagefit.telemetry import metrics
 
 log = telemetry.part("registry")
 
 
-def registry_client(config_paths: Sequence[Path], cache: Path) -> RegistryClient:
+@dataclass(frozen=True, slots=True)
+class Places:
+    """Where files are.
+
+    Attributes:
+        cache: folder for content by digest.
+        config_paths: imagefit's own ``config-path``, split at colons; empty where it is not given.
+        containerd_config: containerd's ``config.toml``; None to do without.
+    """
+
+    cache: Path
+    config_paths: Sequence[Path] = ()
+    containerd_config: Path | None = None
+
+
+def registry_client(places: Places, memory: Memory | None = None) -> RegistryClient:
     """Return a client; it touches neither network nor disk before its first call.
 
     Args:
-        config_paths: containerd's ``config_path``, split at colons.
-        cache: folder for content by digest.
+        places: where files are.
+        memory: how long is believed what was learnt.
     """
     return RegistryClient(
-        partial(read_hosts, tuple(config_paths), on_problem=_report_hosts),
-        ContentCache(cache, on_problem=_report_cache),
+        Hosts(places.config_paths, places.containerd_config, _report_hosts),
+        ContentCache(places.cache, on_problem=_report_cache),
         f"imagefit/{version('imagefit')}",
         _report_request,
+        memory,
     )
 
 

@@ -1,18 +1,22 @@
 """Metadata that was fetched once, on disk by its digest.
 
-Knows files, their names and how many bytes of them are kept. Leaves to others who may see what: content is shared
-between credentials, so the caller asks only for digests that the requester has been shown to have access to.
+Knows files, their names, and how many files and bytes are kept. Leaves to others who may see what: content is shared
+between credentials, so the caller asks only for digests that the requester has been shown to have access to. The
+directory is private to the user of this process; one that belongs to somebody else is not used.
 
 A cache is a favour: whatever fails here counts as not being there and is told to ``on_problem``, and never raises.
 Every call blocks on the disk; asynchronous callers use a thread.
 """
 
 import contextlib
+import errno
 import os
+import stat
 import tempfile
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -20,16 +24,29 @@ from imagefit.model.oci import MAX_DOCUMENT_BYTES, digest_of
 from imagefit.model.reference import is_digest
 
 DEFAULT_LIMIT_BYTES: Final = 64 * 1024 * 1024
+DEFAULT_LIMIT_FILES: Final = 20_000
 _UNFINISHED: Final = ".unfinished-"
 _UNFINISHED_MAX_SECONDS: Final = 600.0
+_PRIVATE: Final = 0o700
+# Of a limit, kept free by an eviction, so that not every file costs a look at all others.
+_SPARE: Final = 1 / 16
+
+
+@dataclass(slots=True)
+class _Room:
+    """What may come in before somebody must look what there is."""
+
+    size_bytes: int = 0
+    files: int = 0
 
 
 class ContentCache:
     """Content by digest in one directory.
 
     Args:
-        directory: made with mode 0700 when it is first needed.
+        directory: made with mode 0700 when it is first needed, and given it where it has another.
         limit_bytes: sum of all content that is kept; what has not been used for longest goes first.
+        limit_files: number of files that are kept, since a file system has a limit for those, too.
         on_problem: is told of what the disk refused.
     """
 
@@ -38,12 +55,16 @@ class ContentCache:
         directory: Path,
         limit_bytes: int = DEFAULT_LIMIT_BYTES,
         on_problem: Callable[[OSError], None] | None = None,
+        limit_files: int = DEFAULT_LIMIT_FILES,
     ) -> None:
         """Touch no disk yet."""
         self._directory = directory
         self._limit_bytes = limit_bytes
+        self._limit_files = limit_files
         self._on_problem = on_problem
         self._evicting = threading.Lock()
+        self._room = _Room()
+        self._is_private = False
 
     def get(self, digest: str) -> bytes | None:
         """Return the content of ``digest``, checked against it, or None. A file with other content is deleted."""
@@ -51,7 +72,8 @@ class ContentCache:
             return None
         path = self._path(digest)
         try:
-            with path.open("rb") as file:
+            self._claim()
+            with open(path, "rb", opener=_opened) as file:
                 content = file.read(MAX_DOCUMENT_BYTES + 1)
             if digest_of(content, digest.partition(":")[0]) == digest:
                 os.utime(path)
@@ -68,12 +90,23 @@ class ContentCache:
         if not is_digest(digest) or len(content) > min(self._limit_bytes, MAX_DOCUMENT_BYTES):
             return
         try:
-            self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self._directory.mkdir(mode=_PRIVATE, parents=True, exist_ok=True)
+            self._claim()
             self._write(self._path(digest), content)
-            with self._evicting:
-                self._evict()
+            self._make_room(len(content))
         except OSError as problem:
             self._report(problem)
+
+    def _claim(self) -> None:
+        """Make sure, once, that nobody else sees what is kept. Raises OSError where that cannot be."""
+        if self._is_private:
+            return
+        status = self._directory.stat()
+        if not stat.S_ISDIR(status.st_mode) or status.st_uid != os.geteuid():
+            raise PermissionError(errno.EPERM, "not a directory of this user", str(self._directory))
+        if stat.S_IMODE(status.st_mode) != _PRIVATE:
+            self._directory.chmod(_PRIVATE)
+        self._is_private = True
 
     def _path(self, digest: str) -> Path:
         return self._directory / digest.replace(":", "-")
@@ -94,6 +127,13 @@ class ContentCache:
                 Path(name).unlink()
             raise
 
+    def _make_room(self, size_bytes: int) -> None:
+        with self._evicting:
+            self._room.size_bytes -= size_bytes
+            self._room.files -= 1
+            if self._room.size_bytes < 0 or self._room.files < 0:
+                self._evict()
+
     def _evict(self) -> None:
         used: list[tuple[float, int, str]] = []
         with os.scandir(self._directory) as entries:
@@ -103,14 +143,26 @@ class ContentCache:
                     used.append((status.st_mtime, status.st_size, entry.name))
         self._sweep([name for mtime, _, name in used if mtime < time.time() - _UNFINISHED_MAX_SECONDS])
         content = sorted(item for item in used if is_digest(item[2].replace("-", ":", 1)))
-        excess = sum(size for _, size, _ in content) - self._limit_bytes
-        for _, size, name in content:
-            if excess <= 0:
-                return
-            (self._directory / name).unlink(missing_ok=True)
-            excess -= size
+        size_bytes, files = sum(size for _, size, _ in content), len(content)
+        if size_bytes > self._limit_bytes or files > self._limit_files:
+            for _, size, name in content:
+                if size_bytes <= _kept(self._limit_bytes) and files <= _kept(self._limit_files):
+                    break
+                (self._directory / name).unlink(missing_ok=True)
+                size_bytes, files = size_bytes - size, files - 1
+        # Half of it: another process may fill the same directory.
+        self._room = _Room((self._limit_bytes - size_bytes) // 2, (self._limit_files - files) // 2)
 
     def _sweep(self, old_names: list[str]) -> None:
         for name in old_names:
             if name.startswith(_UNFINISHED):
                 (self._directory / name).unlink(missing_ok=True)
+
+
+def _kept(limit: int) -> int:
+    return limit - int(limit * _SPARE)
+
+
+def _opened(path: str, flags: int) -> int:
+    # What somebody else put there must neither lead elsewhere nor be waited for.
+    return os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK)

@@ -1,41 +1,32 @@
 """Resolves references and fetches small metadata, as containerd would and from where it would.
 
-Knows the order of hosts, what is asked of each and what its answer means. Leaves to ``hosts`` which hosts there are,
-to ``tokens`` who is asking, to ``transport`` the wire, and time and fail-open to the caller. Implements the pull part
-of the OCI distribution specification (v1.1) in the way of containerd's ``core/remotes/docker/resolver.go`` and
-``fetcher.go``.
-
-More lenient than containerd where that is safe: after any failure the next host is asked.
+Knows what is asked and what an answer means. Leaves to ``asking`` whom, to ``resolution`` who else asks the same, to
+``cache`` what was fetched before, and time and fail-open to the caller. Implements the pull part of the OCI
+distribution specification (v1.1) in the way of containerd's ``core/remotes/docker/resolver.go`` and ``fetcher.go``.
 """
 
 import asyncio
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from http import HTTPStatus
-from typing import Final, Literal, TypeVar
-from urllib.parse import urlencode
+from typing import Final, Literal
 
-from imagefit.errors import (
-    ContentInvalidError,
-    ContentMissingError,
-    RegistryDeniedError,
-    RegistryError,
-    RegistryUnreachableError,
-)
+from imagefit.errors import ContentInvalidError, ContentMissingError, RegistryDeniedError
 from imagefit.model.credentials import AuthConfig
 from imagefit.model.oci import MAX_DOCUMENT_BYTES, Descriptor, check_content, digest_of
 from imagefit.model.reference import ImageReference, is_digest
+from imagefit.registry.asking import Asker, Question, check_status
 from imagefit.registry.cache import ContentCache
-from imagefit.registry.credentials import credentials_for
-from imagefit.registry.exchange import Request, Response
+from imagefit.registry.exchange import Response
 from imagefit.registry.host import Capability, RegistryHost
-from imagefit.registry.tokens import Access, Authorizer, Grant
+from imagefit.registry.referrers import Referrers
+from imagefit.registry.resolution import Fingerprints, Memory, Shared
+from imagefit.registry.retry import Retry
 from imagefit.registry.transport import OnRequest, Transport
 from imagefit.telemetry import metrics
 
 Kind = Literal["manifests", "blobs"]
-_T = TypeVar("_T")
 
 _RESOLVE_ACCEPT: Final = (
     "application/vnd.docker.distribution.manifest.v2+json, "
@@ -45,14 +36,6 @@ _RESOLVE_ACCEPT: Final = (
 )
 _MEDIA_TYPE: Final = re.compile(r"[\w.+-]{1,100}/[\w.+-]{1,150}", re.ASCII)
 _MEDIA_TYPE_MAX_CHARACTERS: Final = 255
-_DENIED: Final = frozenset({HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN})
-# What a person must know first; a 404 counts only where every host says so.
-_GRAVITY: Final[tuple[type[RegistryError], ...]] = (
-    RegistryDeniedError,
-    ContentInvalidError,
-    RegistryUnreachableError,
-    ContentMissingError,
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,39 +53,18 @@ class Resolved:
     size_bytes: int
 
 
-@dataclass(frozen=True, slots=True)
-class _Question:
-    reference: ImageReference
-    auth: AuthConfig | None
-    kind: Kind
-    target: str
-    accept: str
-    limit_bytes: int = MAX_DOCUMENT_BYTES
-
-    @property
-    def purpose(self) -> str:
-        return f"{self.reference.path}/{self.kind}/{self.target}"
-
-    def request(self, host: RegistryHost, method: str, grant: Grant | None) -> Request:
-        query = f"?{urlencode({'ns': self.reference.domain})}" if host.is_mirror else ""
-        return Request(
-            method,
-            f"{host.origin}{host.path}/{self.purpose}{query}",
-            self.purpose,
-            self.limit_bytes,
-            headers=(("Accept", self.accept),),
-            secret_headers=grant.headers if grant else (),
-        )
-
-
 class RegistryClient:
-    """Asks registries; all calls come from one event loop, and time is the caller's (``asyncio.timeout``).
+    """Asks registries; all calls come from one event loop, and time is the caller's (``time_limit``).
+
+    Whoever asks the same with the same credentials at the same time shares one asking.
 
     Args:
         hosts: gives the hosts of a domain in asking order; runs in a thread, since it may read files.
         cache: of content by digest, or None.
         user_agent: such as ``imagefit/0.1.0``.
         on_request: is told host, method and outcome (a status or an error's code) of every request on the wire.
+        memory: how long is believed what was learnt.
+        retry: how failures that may pass are waited for.
     """
 
     def __init__(
@@ -111,15 +73,25 @@ class RegistryClient:
         cache: ContentCache | None,
         user_agent: str,
         on_request: OnRequest | None = None,
+        memory: Memory | None = None,
+        retry: Retry | None = None,
     ) -> None:
         """Open no connection yet."""
-        self._hosts = hosts
+        memory = memory or Memory()
         self._cache = cache
         self._transport = Transport(user_agent, on_request)
-        self._authorizer = Authorizer(self._transport)
+        self._asker = Asker(hosts, self._transport, retry)
+        self._fingerprints = Fingerprints()
+        self._resolutions: Shared[Resolved] = Shared(memory.tag_seconds, memory.missing_seconds)
+        self._contents: Shared[bytes] = Shared(0.0, memory.missing_seconds)
+        self._referrers = Referrers(self._asker)
+        self._lists: Shared[bytes] = Shared(0.0, 0.0)
 
     async def close(self) -> None:
-        """Close every connection."""
+        """End what is under way and close every connection."""
+        await self._resolutions.close()
+        await self._contents.close()
+        await self._lists.close()
         await self._transport.close()
 
     async def resolve(self, reference: ImageReference, auth: AuthConfig | None) -> Resolved:
@@ -136,9 +108,14 @@ class RegistryClient:
             ContentInvalidError: an answer is beyond the limits or makes no sense.
             InvalidConfigurationError: out of ``hosts``.
         """
-        question = _Question(reference, auth, "manifests", reference.target, _RESOLVE_ACCEPT)
         needed: frozenset[Capability] = frozenset({"pull"} if reference.digest else {"pull", "resolve"})
-        return await self._first(question, needed, self._resolve_at)
+        question = Question(reference, auth, f"manifests/{reference.target}", _RESOLVE_ACCEPT, needed)
+        return await self._resolutions.get(
+            self._key(question),
+            lambda: self._asker.first(question, self._resolve_at),
+            # A requester proves access to a digest every time; only what a tag stands for may be believed for a while.
+            keep=not reference.digest,
+        )
 
     async def fetch(
         self, reference: ImageReference, descriptor: Descriptor, auth: AuthConfig | None, *, kind: Kind
@@ -162,44 +139,38 @@ class RegistryClient:
             raise ContentInvalidError(
                 f"{descriptor.digest} has {descriptor.size} bytes, more than {MAX_DOCUMENT_BYTES}"
             )
-        cached = None if self._cache is None else await asyncio.to_thread(self._cache.get, descriptor.digest)
-        if self._cache is not None:
-            metrics.CACHE_LOOKUPS.add(result="miss" if cached is None else "hit")
-        if cached is not None:
-            check_content(cached, descriptor)
-            return cached
         accept = f"{descriptor.media_type}, */*" if _MEDIA_TYPE.fullmatch(descriptor.media_type) else "*/*"
         limit_bytes = descriptor.size if descriptor.size > 0 else MAX_DOCUMENT_BYTES
-        question = _Question(reference, auth, kind, descriptor.digest, accept, limit_bytes)
-        return await self._first(
-            question, frozenset({"pull"}), lambda host, asked: self._content_at(host, asked, descriptor)
-        )
+        question = Question(reference, auth, f"{kind}/{descriptor.digest}", accept, limit_bytes=limit_bytes)
+        try:
+            return await self._contents.get(self._key(question), lambda: self._content(question, descriptor))
+        except (ContentMissingError, RegistryDeniedError):
+            # A tag that is said to stand for it does so no more.
+            self._resolutions.forget(lambda resolved: resolved.digest == descriptor.digest)
+            raise
 
-    async def _first(
+    async def referrers(
         self,
-        question: _Question,
-        needed: frozenset[Capability],
-        ask: Callable[[RegistryHost, _Question], Awaitable[_T]],
-    ) -> _T:
-        domain = question.reference.domain
-        failures: list[RegistryError] = []
-        for host in await asyncio.to_thread(self._hosts, domain):
-            if not needed <= host.capabilities:
-                continue
-            try:
-                return await ask(host, question)
-            except RegistryError as failure:
-                failures.append(failure)
-        if not failures:
-            raise RegistryUnreachableError(f"{domain}: no host is configured to {' and '.join(sorted(needed))}")
-        raise _gravest(failures)
+        reference: ImageReference,
+        digest: str,
+        auth: AuthConfig | None,
+        artifact_types: frozenset[str] = frozenset(),
+    ) -> bytes:
+        """List what refers to a manifest or index; arguments, answer and errors as of ``Referrers.listed``."""
+        key = (reference.domain, reference.path, digest, artifact_types, self._fingerprints.of(auth))
+        return await self._lists.get(key, lambda: self._referrers.listed(reference, digest, auth, artifact_types))
 
-    async def _resolve_at(self, host: RegistryHost, question: _Question) -> Resolved:
-        response = await self._exchange(host, question, "HEAD")
+    def _key(self, question: Question) -> Hashable:
+        reference = question.reference
+        place = (reference.domain, reference.path, question.what, question.accept, question.limit_bytes)
+        return place, self._fingerprints.of(question.auth)
+
+    async def _resolve_at(self, host: RegistryHost, question: Question) -> Resolved:
+        response = await self._asker.exchange(host, question, "HEAD")
         digest = question.reference.digest or response.headers.get("docker-content-digest", "")
         if response.status == HTTPStatus.METHOD_NOT_ALLOWED:
             return await self._resolve_by_content(host, question)
-        _check_status(host, question, response)
+        check_status(host, question, response, "HEAD")
         # A length of 0 is what a server says that counted the body of its answer to HEAD.
         if not digest or not response.length:
             return await self._resolve_by_content(host, question)
@@ -209,16 +180,26 @@ class RegistryClient:
             raise ContentInvalidError(f"{host.host}: {question.purpose}: more than {MAX_DOCUMENT_BYTES} bytes")
         return Resolved(_media_type(response), digest, response.length)
 
-    async def _resolve_by_content(self, host: RegistryHost, question: _Question) -> Resolved:
-        response = await self._exchange(host, question, "GET")
-        _check_status(host, question, response)
+    async def _resolve_by_content(self, host: RegistryHost, question: Question) -> Resolved:
+        response = await self._asker.exchange(host, question, "GET")
+        check_status(host, question, response, "GET")
         descriptor = Descriptor(question.reference.digest or digest_of(response.body))
         await self._keep(host, descriptor, response.body)
         return Resolved(_media_type(response), descriptor.digest, len(response.body))
 
-    async def _content_at(self, host: RegistryHost, question: _Question, descriptor: Descriptor) -> bytes:
-        response = await self._exchange(host, question, "GET")
-        _check_status(host, question, response)
+    async def _content(self, question: Question, descriptor: Descriptor) -> bytes:
+        # Inside the shared asking, so that whoever comes just after its end finds what it brought.
+        cached = None if self._cache is None else await asyncio.to_thread(self._cache.get, descriptor.digest)
+        if self._cache is not None:
+            metrics.CACHE_LOOKUPS.add(result="miss" if cached is None else "hit")
+        if cached is None:
+            return await self._asker.first(question, lambda host, asked: self._content_at(host, asked, descriptor))
+        check_content(cached, descriptor)
+        return cached
+
+    async def _content_at(self, host: RegistryHost, question: Question, descriptor: Descriptor) -> bytes:
+        response = await self._asker.exchange(host, question, "GET")
+        check_status(host, question, response, "GET")
         await self._keep(host, descriptor, response.body)
         return response.body
 
@@ -230,37 +211,6 @@ class RegistryClient:
         if self._cache is not None:
             await asyncio.to_thread(self._cache.put, descriptor.digest, content)
 
-    async def _exchange(self, host: RegistryHost, question: _Question, method: str) -> Response:
-        scope = f"repository:{question.reference.path}:pull"
-        access = Access(host, scope, credentials_for(question.auth, host.host))
-        grant = self._authorizer.known(access)
-        response = await self._transport.send(host, question.request(host, method, grant))
-        if response.status != HTTPStatus.UNAUTHORIZED or response.is_elsewhere:
-            return response
-        grant = await self._authorizer.answer(access, response.challenges, grant)
-        response = await self._transport.send(host, question.request(host, method, grant))
-        if response.status in _DENIED:
-            raise _denied(host, question, response, grant.advice)
-        return response
-
-
-def _check_status(host: RegistryHost, question: _Question, response: Response) -> None:
-    if response.status == HTTPStatus.OK:
-        return
-    if response.status in _DENIED:
-        raise _denied(host, question, response, "")
-    message = f"{host.host}: {question.purpose}: status {response.status}"
-    raise ContentMissingError(message) if response.status == HTTPStatus.NOT_FOUND else RegistryUnreachableError(message)
-
-
-def _denied(host: RegistryHost, question: _Question, response: Response, advice: str) -> RegistryDeniedError:
-    return RegistryDeniedError(f"{host.host}: {question.purpose}: denied with status {response.status}", advice=advice)
-
 
 def _media_type(response: Response) -> str:
     return response.headers.get("content-type", "").partition(";")[0].strip()[:_MEDIA_TYPE_MAX_CHARACTERS]
-
-
-def _gravest(failures: list[RegistryError]) -> RegistryError:
-    worst = min(failures, key=lambda failure: _GRAVITY.index(type(failure)))
-    return type(worst)("; ".join(failure.message for failure in failures), advice=worst.advice)

@@ -68,7 +68,7 @@ class Connections:
             pool = self._pools.pop(setting, None)
             if pool is None:
                 await self._make_room()
-                pool = _Pool(_session(await asyncio.to_thread(_tls_context, host)))
+                pool = _Pool(_session(await asyncio.to_thread(tls_context, host)))
             # Last used last, so that the first idle one is the one to close.
             self._pools[setting] = pool
             return pool
@@ -117,7 +117,12 @@ def _changed_ns(path: Path) -> int:
         return 0
 
 
-def _tls_context(host: RegistryHost) -> ssl.SSLContext:
+def tls_context(host: RegistryHost) -> ssl.SSLContext:
+    """Return what a connection to ``host`` is made with; reads its certificate files.
+
+    Raises:
+        RegistryUnreachableError: one of them cannot be used.
+    """
     context = ssl.create_default_context()
     # Python 3.13 refuses private authorities without some extensions; Go, hence containerd, takes them.
     context.verify_flags &= ~ssl.VERIFY_X509_STRICT

@@ -69,17 +69,19 @@ class Challenge:
         return tuple(self.parameters.get("scope", "").split())
 
 
-def credentials_for(auth: AuthConfig | None, host: str) -> Credentials | None:
+def credentials_for(auth: AuthConfig | None, host: str, configured: AuthConfig | None = None) -> Credentials | None:
     """Return the credentials that containerd would use for ``host``.
 
     Args:
-        auth: of the pull request.
+        auth: of the pull request; even an empty one comes before what is configured, as in containerd.
         host: name with optional port that is asked, such as ``registry-1.docker.io``.
+        configured: what containerd is configured with for this host, for requests that come with none.
 
     Returns:
         None where there are none for this host. Where containerd fails over unreadable ones there are none either: the
         registry then says whether it wants some.
     """
+    auth = configured if auth is None else auth
     if auth is None or not _is_for(auth.server_address, host):
         return None
     if auth.username:

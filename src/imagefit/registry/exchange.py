@@ -57,8 +57,8 @@ class Response:
 
     @property
     def length(self) -> int | None:
-        """The ``Content-Length`` that was announced."""
-        return content_length(self.headers.get("content-length", ""))
+        """The ``Content-Length`` that was announced, None where it is not that of the content."""
+        return None if is_encoded(self.headers) else content_length(self.headers.get("content-length", ""))
 
 
 def shown_host(url: str) -> str:
@@ -74,6 +74,11 @@ def origin_of(url: str) -> tuple[str, str, int]:
     """
     parts = urlsplit(url)
     return parts.scheme, parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80)
+
+
+def is_encoded(headers: Mapping[str, str]) -> bool:
+    """Tell whether the body is compressed or the like; the names are in lower case or need not be."""
+    return headers.get("content-encoding", "").strip().lower() not in {"", "identity"}
 
 
 def content_length(text: str) -> int | None:

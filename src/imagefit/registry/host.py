@@ -1,16 +1,20 @@
 """One host that serves a registry's name, and the one that serves it where nothing is configured.
 
-Knows containerd's defaults. Leaves to ``hosts`` what an administrator configured. Implements ``ConfigureHosts`` of
-containerd's ``core/remotes/docker/config/hosts.go`` (2.0 to 2.3; before 2.0 a loopback host is asked over HTTPS).
+Knows containerd's defaults. Leaves to ``hosts`` what an administrator configured, and to ``schemes`` whether a host
+that containerd asks in either way speaks HTTPS or plain HTTP. Implements ``ConfigureHosts`` of containerd's
+``core/remotes/docker/config/hosts.go``.
 
-One difference: for a loopback host with a port, containerd 2 tries TLS without verification before plain HTTP; here it
-is plain HTTP at once.
+containerd 1.x asks a loopback host over plain HTTP. containerd 2 asks it over TLS first, without verification, and
+falls back to plain HTTP; on port 443 or without a port it does not fall back. ``tls_first`` stands for both: what the
+host itself speaks decides, in which they agree wherever both of them get an answer.
 """
 
 import ipaddress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, Literal
+
+from imagefit.model.credentials import AuthConfig
 
 Capability = Literal["pull", "resolve", "push"]
 Header = tuple[str, str]
@@ -21,7 +25,7 @@ DIAL_TIMEOUT_SECONDS: Final = 30.0
 EVERYTHING: Final[frozenset[Capability]] = frozenset({"pull", "resolve", "push"})
 _DOCKER_DOMAIN: Final = "docker.io"
 _DOCKER_HOST: Final = "registry-1.docker.io"
-_HTTPS_PORT: Final = 443
+_HTTP_PORT: Final = 80
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +43,9 @@ class RegistryHost:
         headers: sent with every request to this host and to no other; they can hold a secret.
         dial_timeout_seconds: longest wait for a connection.
         is_mirror: the host is not that of the name, so that it must be told the name (``?ns=``).
+        tls_first: containerd asks this host over TLS first or over plain HTTP at once, depending on its version; the
+            scheme is what is left where it speaks no TLS. See ``schemes``.
+        auth: credentials that containerd is configured with for this host; for pulls that come with none.
     """
 
     scheme: str
@@ -51,6 +58,8 @@ class RegistryHost:
     headers: tuple[Header, ...] = field(default=(), repr=False)
     dial_timeout_seconds: float = DIAL_TIMEOUT_SECONDS
     is_mirror: bool = False
+    tls_first: bool = False
+    auth: AuthConfig | None = field(default=None, repr=False)
 
     @property
     def origin(self) -> str:
@@ -76,18 +85,38 @@ def default_host(domain: str) -> RegistryHost:
         domain: as in an image reference, with optional port.
 
     Returns:
-        ``registry-1.docker.io`` for ``docker.io``; HTTPS, but plain HTTP for a loopback host on a port other than 443.
+        ``registry-1.docker.io`` for ``docker.io``; HTTPS, but for a loopback host what it speaks.
     """
     if domain == _DOCKER_DOMAIN:
         return RegistryHost("https", _DOCKER_HOST)
-    hostname, port = _split_port(domain)
-    if not is_loopback(hostname):
+    if not is_local(domain):
         return RegistryHost("https", domain)
-    if port in (None, _HTTPS_PORT):
-        return RegistryHost("https", domain, skip_verify=True)
-    return RegistryHost("http", domain)
+    asks_tls = may_speak_tls(domain)
+    return RegistryHost("http", domain, skip_verify=asks_tls, tls_first=asks_tls)
 
 
-def _split_port(domain: str) -> tuple[str, int | None]:
-    hostname, colon, port = domain.rpartition(":")
-    return (hostname, int(port)) if colon and port.isdecimal() and hostname else (domain, None)
+def is_local(domain: str) -> bool:
+    """Tell whether containerd treats a name with optional port as this machine (its ``IsLocalhost``).
+
+    Unlike ``is_loopback`` it wants ``localhost`` in lower case, and brackets only before a port.
+    """
+    hostname, port = split_port(domain)
+    if hostname.lower() == "localhost":
+        return hostname == "localhost"
+    return is_loopback(hostname) and (port is not None or not hostname.startswith("["))
+
+
+def may_speak_tls(host: str) -> bool:
+    """Tell whether containerd takes the port of a host for one that TLS can be spoken on: any but 80."""
+    return split_port(host)[1] != _HTTP_PORT
+
+
+def is_mirror_of(host: str, domain: str) -> bool:
+    """Tell whether a host serves a name that is not its own, so that it must be told the name."""
+    return host not in (domain, default_host(domain).host)
+
+
+def split_port(host: str) -> tuple[str, int | None]:
+    """Split a host into its name, brackets kept, and its port, None where it has none."""
+    hostname, colon, port = host.rpartition(":")
+    return (hostname, int(port)) if colon and port.isdecimal() and hostname else (host, None)

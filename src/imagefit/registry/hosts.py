@@ -1,11 +1,11 @@
 """Which hosts serve a registry's name, as containerd's ``certs.d`` directories say it.
 
 Knows the layout of the directories and Docker's certificate files. Leaves to ``hosts_file`` how ``hosts.toml`` is
-written and to ``connections`` what a TLS setting means. Implements containerd's ``docs/hosts.md`` and
-``core/remotes/docker/config/hosts.go`` with ``config_unix.go``.
+written, to ``connections`` what a TLS setting means, and to ``lookup`` what else is configured. Implements containerd's
+``docs/hosts.md`` and ``core/remotes/docker/config/hosts.go`` with ``config_unix.go``.
 
 Where containerd logs a ``hosts.toml`` that it cannot read and goes on with the certificate files beside it, so does
-``read_hosts``, and says so through ``on_problem``. It raises only where containerd fails the pull as well.
+``directory_hosts``, and says so through ``on_problem``. It raises only where containerd fails the pull as well.
 """
 
 from collections.abc import Callable, Sequence
@@ -15,6 +15,10 @@ from pathlib import Path
 from imagefit.errors import InvalidConfigurationError
 from imagefit.registry.host import ClientPair, RegistryHost, default_host
 from imagefit.registry.hosts_file import HOSTS_FILE, parse_hosts
+from imagefit.registry.sources import Sources
+
+OnProblem = Callable[[InvalidConfigurationError], None]
+"""Is told of a file that containerd, too, logs and does without."""
 
 
 def host_directories(root: Path, domain: str) -> tuple[Path, ...]:
@@ -24,32 +28,52 @@ def host_directories(root: Path, domain: str) -> tuple[Path, ...]:
     return tuple(root / directory for directory in (*spelled, "_default"))
 
 
-def read_hosts(
-    config_paths: Sequence[Path],
-    domain: str,
-    on_problem: Callable[[InvalidConfigurationError], None] | None = None,
-) -> tuple[RegistryHost, ...]:
-    """Read which hosts serve ``domain``, in the order in which containerd asks them.
+def find_directory(config_paths: Sequence[Path], domain: str, sources: Sources) -> Path | None:
+    """Return the directory that configures ``domain``, or None where there is none.
 
     Args:
         config_paths: containerd's ``config_path``, split at colons; roots such as ``/etc/containerd/certs.d``.
         domain: as in an image reference, with optional port.
-        on_problem: is told of a ``hosts.toml`` that containerd logs and ignores.
+        sources: looks, and remembers what was looked for.
 
     Raises:
-        InvalidConfigurationError: a directory or file is there and cannot be read, so that containerd fails too.
+        InvalidConfigurationError: it cannot be told, so that containerd fails, too.
     """
-    directory = _find_directory(config_paths, domain)
-    if directory is None:
-        return (default_host(domain),)
-    content = _read_file(directory / HOSTS_FILE)
+    for root in config_paths:
+        for directory in host_directories(root, domain):
+            try:
+                if sources.exists(directory):
+                    return directory
+            except OSError as error:
+                raise _unreadable(directory, error) from error
+    return None
+
+
+def directory_hosts(
+    directory: Path, domain: str, sources: Sources, on_problem: OnProblem | None = None
+) -> tuple[RegistryHost, ...]:
+    """Read which hosts serve ``domain`` by one directory, in the order in which containerd asks them.
+
+    Args:
+        directory: one of ``host_directories``.
+        domain: as in an image reference, with optional port.
+        sources: reads, and remembers what was read.
+        on_problem: see ``OnProblem``.
+
+    Raises:
+        InvalidConfigurationError: the directory or a file in it is there and cannot be read, so that containerd fails.
+    """
+    try:
+        content = sources.read(directory / HOSTS_FILE)
+    except OSError as error:
+        raise _unreadable(directory / HOSTS_FILE, error) from error
     if content:
         try:
             return parse_hosts(content, directory, domain)
         except InvalidConfigurationError as problem:
             if on_problem is not None:
                 on_problem(problem)
-    return (_certificate_host(directory, domain),)
+    return (_certificate_host(directory, domain, sources),)
 
 
 def parse_certificates(names: Sequence[str], directory: Path) -> tuple[tuple[Path, ...], tuple[ClientPair, ...]]:
@@ -70,31 +94,9 @@ def parse_certificates(names: Sequence[str], directory: Path) -> tuple[tuple[Pat
     )
 
 
-def _find_directory(config_paths: Sequence[Path], domain: str) -> Path | None:
-    for root in config_paths:
-        for directory in host_directories(root, domain):
-            try:
-                directory.stat()
-            except FileNotFoundError:
-                continue
-            except OSError as error:
-                raise _unreadable(directory, error) from error
-            return directory
-    return None
-
-
-def _read_file(path: Path) -> bytes:
+def _certificate_host(directory: Path, domain: str, sources: Sources) -> RegistryHost:
     try:
-        return path.read_bytes()
-    except FileNotFoundError:
-        return b""
-    except OSError as error:
-        raise _unreadable(path, error) from error
-
-
-def _certificate_host(directory: Path, domain: str) -> RegistryHost:
-    try:
-        names = [entry.name for entry in directory.iterdir() if not entry.is_dir()]
+        names = sources.names(directory)
     except OSError as error:
         raise _unreadable(directory, error) from error
     authorities, pairs = parse_certificates(names, directory)

@@ -2,6 +2,9 @@
 
 Knows its keys. Leaves to ``hosts`` where the file stands and what happens if it is bad. Implements containerd's
 ``docs/hosts.md`` and ``parseHostsFile`` of ``core/remotes/docker/config/hosts.go``; unknown keys are ignored, as there.
+
+It is read as containerd 2 reads it. containerd 1.6 knows no ``dial_timeout``, and ignores a file that has no ``[host]``
+at all: there, such a file's ``server`` does not count and the default host is asked.
 """
 
 import posixpath
@@ -20,15 +23,16 @@ from imagefit.registry.host import (
     EVERYTHING,
     Capability,
     ClientPair,
-    Header,
     RegistryHost,
     default_host,
+    is_mirror_of,
+    may_speak_tls,
 )
+from imagefit.registry.toml_table import Table
 
 HOSTS_FILE: Final = "hosts.toml"
+_TLS_KEYS: Final = ("ca", "client", "skip_verify")
 _NETLOC: Final = re.compile(r"(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?")
-_HEADER_NAME: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
-_HEADER_VALUE: Final = re.compile(r"[\t\x20-\x7e]*")
 _DURATION_PART: Final = re.compile(r"([0-9]+(?:\.[0-9]*)?|\.[0-9]+)(ns|us|µs|μs|ms|s|m|h)")
 _UNIT_SECONDS: Final[Mapping[str, float]] = {
     "ns": 1e-9,
@@ -60,96 +64,55 @@ def parse_hosts(content: bytes, directory: Path, domain: str) -> tuple[RegistryH
         table = tomllib.loads(content.decode())
     except (ValueError, RecursionError) as error:
         raise InvalidConfigurationError(f"{directory / HOSTS_FILE}: not TOML: {error}") from error
-    entries = _Entry(directory, "host", {"host": table.get("host", {})}).table("host")
-    hosts = [_parse_host(str(name), _Entry(directory, f'host."{name}"', entry)) for name, entry in entries.items()]
-    hosts.append(_parse_last(_Entry(directory, "", table), domain))
-    return tuple(replace(host, is_mirror=_is_mirror(host.host, domain)) for host in hosts)
+    top = Table(directory / HOSTS_FILE, "", table)
+    hosts = [_parse_host(name, entry, directory) for name, entry in top.tables("host")]
+    hosts.append(_parse_last(top, directory, domain))
+    return tuple(replace(host, is_mirror=is_mirror_of(host.host, domain)) for host in hosts)
 
 
-class _Entry:
-    """One table of a ``hosts.toml``: gives values of the right type or names the key that has another."""
-
-    def __init__(self, directory: Path, place: str, table: object) -> None:
-        self.directory = directory
-        self._place = place
-        if not isinstance(table, dict):
-            raise self.wrong("", "is not a table")
-        self._table: dict[str, object] = table
-
-    def wrong(self, key: str, what: str) -> InvalidConfigurationError:
-        place = ".".join(part for part in (self._place, key) if part)
-        return InvalidConfigurationError(f"{self.directory / HOSTS_FILE}: {place} {what}")
-
-    def text(self, key: str) -> str:
-        value = self._table.get(key, "")
-        if not isinstance(value, str):
-            raise self.wrong(key, "is not a string")
-        return value
-
-    def flag(self, key: str) -> bool:
-        value = self._table.get(key, False)
-        if not isinstance(value, bool):
-            raise self.wrong(key, "is not true or false")
-        return value
-
-    def table(self, key: str) -> dict[str, object]:
-        value = self._table.get(key, {})
-        if not isinstance(value, dict):
-            raise self.wrong(key, "is not a table")
-        return value
-
-    def has(self, key: str) -> bool:
-        return key in self._table
-
-    def items(self, key: str) -> list[object]:
-        value = self._table.get(key, [])
-        if not isinstance(value, str | list):
-            raise self.wrong(key, "is neither a string nor a list")
-        return [value] if isinstance(value, str) else value
-
-    def path(self, key: str, value: object) -> Path:
-        if not isinstance(value, str):
-            raise self.wrong(key, "holds something that is not a path")
-        return self.directory / value
-
-
-def _parse_host(server: str, entry: _Entry) -> RegistryHost:
-    parts = _split_url(server if "://" in server else f"https://{server}")
+def _parse_host(server: str, entry: Table, directory: Path) -> RegistryHost:
+    parts = split_url(server if "://" in server else f"https://{server}")
     if parts is None:
         raise entry.wrong("server" if entry.has("server") else "", "is no host such as https://registry.example.com")
+    # containerd takes settings of TLS, even the default written out, for a sign that the host may speak it.
+    has_tls = any(entry.has(key) for key in _TLS_KEYS)
     return RegistryHost(
         scheme=parts.scheme,
         host=parts.netloc,
         path=_api_path(parts.path, overridden=entry.flag("override_path")),
+        tls_first=parts.scheme == "http" and has_tls and may_speak_tls(parts.netloc),
         capabilities=_capabilities(entry),
-        ca_files=tuple(entry.path("ca", value) for value in entry.items("ca")),
-        client_pairs=tuple(_client_pair(entry, value) for value in entry.items("client")),
+        ca_files=tuple(_path(entry, "ca", value, directory) for value in entry.items("ca")),
+        client_pairs=tuple(_client_pair(entry, value, directory) for value in entry.items("client")),
         skip_verify=entry.flag("skip_verify"),
-        headers=_headers(entry),
+        headers=entry.headers("header"),
         dial_timeout_seconds=_duration_seconds(entry, "dial_timeout"),
     )
 
 
-def _split_url(url: str) -> SplitResult | None:
+def split_url(url: str) -> SplitResult | None:
+    """Take a host's URL apart; None for what is no URL of a host. As in containerd, credentials are left out."""
     try:
         parts = urlsplit(url)
+        parts = parts._replace(netloc=parts.netloc.rpartition("@")[2])
         usable = parts.scheme in {"http", "https"} and _NETLOC.fullmatch(parts.netloc) and parts.port != 0
     except ValueError:
         return None
     return parts if usable else None
 
 
-def _parse_last(entry: _Entry, domain: str) -> RegistryHost:
+def _parse_last(entry: Table, directory: Path, domain: str) -> RegistryHost:
     if server := entry.text("server"):
-        return _parse_host(server, entry)
+        return _parse_host(server, entry, directory)
     # As in containerd, the top level then sets certificates and headers of the default host, but not what it may do.
     plain = default_host(domain)
-    configured = _parse_host(plain.origin, entry)
+    configured = _parse_host(plain.origin, entry, directory)
     return replace(
         configured,
         path=plain.path,
         capabilities=plain.capabilities,
         skip_verify=configured.skip_verify or plain.skip_verify,
+        tls_first=plain.tls_first,
     )
 
 
@@ -159,7 +122,7 @@ def _api_path(path: str, *, overridden: bool) -> str:
     return rooted if overridden or rooted.endswith(API_ROOT) else rooted + API_ROOT
 
 
-def _capabilities(entry: _Entry) -> frozenset[Capability]:
+def _capabilities(entry: Table) -> frozenset[Capability]:
     found: set[Capability] = set()
     for value in entry.items("capabilities"):
         match value.lower() if isinstance(value, str) else value:
@@ -170,28 +133,23 @@ def _capabilities(entry: _Entry) -> frozenset[Capability]:
     return frozenset(found) or EVERYTHING
 
 
-def _client_pair(entry: _Entry, value: object) -> ClientPair:
+def _client_pair(entry: Table, value: object, directory: Path) -> ClientPair:
     match value:
         case str():
-            return entry.path("client", value), None
+            return _path(entry, "client", value, directory), None
         case [certificate, key]:
-            return entry.path("client", certificate), entry.path("client", key)
+            return _path(entry, "client", certificate, directory), _path(entry, "client", key, directory)
         case _:
             raise entry.wrong("client", "holds something that is neither a path nor a pair of paths")
 
 
-def _headers(entry: _Entry) -> tuple[Header, ...]:
-    found: list[Header] = []
-    for name, given in entry.table("header").items():
-        values = given if isinstance(given, list) else [given]
-        for value in values:
-            if not (isinstance(value, str) and _HEADER_VALUE.fullmatch(value) and _HEADER_NAME.fullmatch(name)):
-                raise entry.wrong(f"header.{name}", "is not a header")
-            found.append((name, value))
-    return tuple(found)
+def _path(entry: Table, key: str, value: object, directory: Path) -> Path:
+    if not isinstance(value, str):
+        raise entry.wrong(key, "holds something that is not a path")
+    return directory / value
 
 
-def _duration_seconds(entry: _Entry, key: str) -> float:
+def _duration_seconds(entry: Table, key: str) -> float:
     text = entry.text(key)
     if not text:
         return DIAL_TIMEOUT_SECONDS
@@ -199,7 +157,3 @@ def _duration_seconds(entry: _Entry, key: str) -> float:
         raise entry.wrong(key, "is not a duration such as 5s")
     seconds = sum(float(number) * _UNIT_SECONDS[unit] for number, unit in _DURATION_PART.findall(text))
     return seconds or DIAL_TIMEOUT_SECONDS
-
-
-def _is_mirror(host: str, domain: str) -> bool:
-    return host not in (domain, default_host(domain).host)

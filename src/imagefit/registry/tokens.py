@@ -19,7 +19,7 @@ from urllib.parse import urldefrag, urlencode
 
 import msgspec
 
-from imagefit.errors import ContentInvalidError, RegistryDeniedError, RegistryUnreachableError
+from imagefit.errors import ContentInvalidError, RegistryDeniedError
 from imagefit.registry.credentials import (
     Challenge,
     Credentials,
@@ -28,6 +28,7 @@ from imagefit.registry.credentials import (
     parse_challenges,
 )
 from imagefit.registry.exchange import Request, Response, shown_host
+from imagefit.registry.failures import unreachable
 from imagefit.registry.host import Header, RegistryHost
 from imagefit.registry.transport import Transport
 
@@ -169,8 +170,9 @@ class Authorizer:
         advice = (
             f"its token server {shown_host(realm)} is another site and was shown no credentials" if withheld else ""
         )
-        response = await self._transport.send(host, _token_request(access, challenge, shown))
-        _check_status(host, realm, response, advice)
+        request = _token_request(access, challenge, shown)
+        response = await self._transport.send(host, request)
+        _check_status(access, request, response, advice)
         return self._read(host, response, advice)
 
     def _read(self, host: RegistryHost, response: Response, advice: str) -> Grant:
@@ -210,10 +212,11 @@ def _token_request(access: Access, challenge: Challenge, credentials: Credential
     return Request("GET", url, purpose, _ANSWER_MAX_BYTES, secret_headers=secret)
 
 
-def _check_status(host: RegistryHost, realm: str, response: Response, advice: str) -> None:
+def _check_status(access: Access, request: Request, response: Response, advice: str) -> None:
     if response.status == HTTPStatus.OK:
         return
-    message = f"{host.host}: its token server {shown_host(realm)} answers with status {response.status}"
+    host, server = access.host.host, shown_host(request.url)
+    message = f"{host}: its token server {server} answers with status {response.status}"
     if response.status >= HTTPStatus.INTERNAL_SERVER_ERROR or response.status in _BUSY_STATUSES:
-        raise RegistryUnreachableError(message)
+        raise unreachable(message, response, method=request.method)
     raise RegistryDeniedError(message, advice=advice)

@@ -5,6 +5,8 @@ aiohttp, so that what is for one host goes to no other. aiohttp is imported with
 the daemon listens first.
 """
 
+import asyncio
+import contextlib
 import os
 from collections.abc import Callable
 from http import HTTPStatus
@@ -14,7 +16,8 @@ from urllib.parse import quote, unquote, urldefrag, urljoin, urlsplit, urlunspli
 from imagefit.errors import ContentInvalidError, RegistryError, RegistryUnreachableError
 from imagefit.registry.connections import Connections
 from imagefit.registry.credentials import Credentials
-from imagefit.registry.exchange import Request, Response, content_length, origin_of, shown_host
+from imagefit.registry.exchange import Request, Response, content_length, is_encoded, origin_of, shown_host
+from imagefit.registry.failures import PassingError, UnresponsiveError
 from imagefit.registry.host import Header, RegistryHost
 from imagefit.registry.proxies import proxy_for
 
@@ -24,6 +27,9 @@ if TYPE_CHECKING:
 REDIRECTS_MAX: Final = 5
 _DRAINED_MAX_BYTES: Final = 16 * 1024
 _CHUNK_BYTES: Final = 64 * 1024
+# A body that comes more slowly than this, all in all, is not waited for; what fits into the first seconds always is.
+_SLOWEST_BYTES_PER_SECOND: Final = 16 * 1024
+_FIRST_SECONDS: Final = 2.0
 _REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
 _KEPT_IN_URLS: Final = "%:/?#[]@!$&'()*+,;=~"
 _SOCKS_ADVICE: Final = "imagefit speaks to http:// and https:// proxies only"
@@ -58,7 +64,7 @@ class Transport:
             request: what is asked.
 
         Raises:
-            RegistryUnreachableError: no connection, or it broke.
+            RegistryUnreachableError: no connection (UnresponsiveError), or it broke (PassingError).
             ContentInvalidError: no HTTP, a redirect that leads nowhere sensible, or more than the limits allow.
         """
         url = request.url
@@ -112,7 +118,7 @@ class Transport:
             aiohttp.ClientHttpProxyError,
             OSError,
         ) as error:
-            raise RegistryUnreachableError(_said(request, _cause(error), url)) from None
+            raise _broken(error, request, url) from None
         except (aiohttp.ClientError, ValueError) as error:
             raise ContentInvalidError(_said(request, f"no usable HTTP ({type(error).__name__})", url)) from None
 
@@ -142,22 +148,47 @@ async def _taken(response: "aiohttp.ClientResponse", request: Request, url: str)
     )
 
 
+def _broken(error: Exception, request: Request, url: str) -> RegistryUnreachableError:
+    import aiohttp
+
+    message = _said(request, _cause(error), url)
+    if isinstance(error, aiohttp.ClientConnectorError | aiohttp.ClientHttpProxyError | TimeoutError):
+        return UnresponsiveError(message)
+    # What was sent twice must do no harm.
+    return RegistryUnreachableError(message) if request.method == "POST" else PassingError(message)
+
+
 async def _read(response: "aiohttp.ClientResponse", request: Request, *, is_content: bool) -> bytes:
-    # The little that an error says is read too, so that its connection can serve the retry.
-    limit_bytes = request.limit_bytes if is_content else _DRAINED_MAX_BYTES
-    announced = content_length(response.headers.get("Content-Length", ""))
+    if not is_content:
+        # The little that an error says is read too, so that its connection can serve the next request.
+        with contextlib.suppress(TimeoutError):
+            if await _body(response, _DRAINED_MAX_BYTES) is not None:
+                return b""
+        response.close()
+        return b""
+    if is_encoded(response.headers):
+        response.close()
+        raise ContentInvalidError(_said(request, "compressed, though it was asked not to be"))
+    body = await _body(response, request.limit_bytes)
+    if body is None:
+        response.close()
+        raise ContentInvalidError(_said(request, f"more than {request.limit_bytes} bytes"))
+    return body
+
+
+async def _body(response: "aiohttp.ClientResponse", limit_bytes: int) -> bytes | None:
+    """Return the body, None where it is longer than the limit. Raises TimeoutError where it comes too slowly."""
+    if (content_length(response.headers.get("Content-Length", "")) or 0) > limit_bytes:
+        return None
     body = bytearray()
-    if announced is None or announced <= limit_bytes:
+    start = asyncio.get_running_loop().time() + _FIRST_SECONDS
+    async with asyncio.timeout_at(start) as limit:
         async for chunk in response.content.iter_chunked(_CHUNK_BYTES):
             body += chunk
             if len(body) > limit_bytes:
-                break
-        else:
-            return bytes(body)
-    response.close()
-    if is_content:
-        raise ContentInvalidError(_said(request, f"more than {limit_bytes} bytes"))
-    return b""
+                return None
+            limit.reschedule(start + len(body) / _SLOWEST_BYTES_PER_SECOND)
+    return bytes(body)
 
 
 def _redirected(request: Request, url: str, location: str) -> str:
@@ -200,5 +231,7 @@ def _cause(error: Exception) -> str:
     certificate_error = getattr(error, "certificate_error", None)
     if certificate_error is not None:
         return f"certificate refused: {getattr(certificate_error, 'verify_message', '') or 'not trusted'}"
+    if isinstance(error, TimeoutError):
+        return "too slow"
     strerror = getattr(error, "strerror", None)
     return str(strerror) if strerror else type(error).__name__

@@ -38,6 +38,7 @@ MAX_REFUSAL_BYTES = 1024
 MAX_SUMMARY_ENTRIES = 32
 """Most entries of a decision that its summary names."""
 _MAX_RULE = 80
+_MAX_NOTE = 300
 _MAX_PROBLEMS = 100
 _MAX_PREFERENCES = 100
 
@@ -85,9 +86,12 @@ def summary(decision: Decision) -> list[dict[str, Any]]:
 def as_data(decision: Decision) -> dict[str, Any]:
     """Return a decision as JSON-ready data: ``index``, ``policy``, ``chosen``, ``why`` and ``entries`` in index order.
 
+    ``notes`` say what was left out on the way.
+
     Every entry has what ``summary`` has, ``barred`` (None, or by which part of the policy and its requirement),
     ``merits`` by criterion, the ``preferences`` that it meets, ``findings`` (its own and those of the deciding sets),
-    ``documents`` with every set, and ``problems``.
+    ``documents`` with every set, and ``problems``. A document has the ``referrer`` that it came from, where the index
+    does not vouch for it, and whether it ``counts``.
     """
     chosen = decision.chosen
     entries = [_entry(ranked, number) for number, ranked in enumerate(decision.ranking, start=1)]
@@ -97,12 +101,19 @@ def as_data(decision: Decision) -> dict[str, Any]:
         "chosen": None if chosen is None else _chosen(chosen),
         "why": why_chosen(decision),
         "decidedBy": decision.decided_by,
+        "notes": [cut(note, _MAX_NOTE) for note in decision.notes],
         "entries": sorted(entries, key=lambda entry: entry["position"]),
     }
 
 
 def _policy(policy: Policy) -> dict[str, Any]:
-    return {"mode": policy.mode, "rule": policy.rule, "order": list(policy.order), "notes": list(policy.notes)}
+    return {
+        "mode": policy.mode,
+        "rule": policy.rule,
+        "order": list(policy.order),
+        "trust": ["index", "referrers"] if policy.trust_referrers else ["index"],
+        "notes": list(policy.notes),
+    }
 
 
 def _chosen(ranked: Ranked) -> dict[str, Any]:
@@ -135,7 +146,10 @@ def _entry(ranked: Ranked, number: int) -> dict[str, Any]:
         "merits": {name: value for name, value in ranked.merits.items() if name is not Criterion.POSITION},
         "preferences": [{"preference": str(one.wish), "weight": one.weight} for one in ranked.met[:_MAX_PREFERENCES]],
         "findings": [_finding(finding) for finding in verdict.deciding],
-        "documents": [_document(document) for document in verdict.documents],
+        "documents": [
+            *(_document(document, counts=True) for document in verdict.documents),
+            *(_document(document, counts=False) for document in verdict.aside),
+        ],
         "problems": [
             {"place": problem.place, "message": problem.message} for problem in islice(verdict.problems, _MAX_PROBLEMS)
         ],
@@ -149,9 +163,12 @@ def _barred(ranked: Ranked) -> dict[str, Any] | None:
     return {"by": ranked.barred.bar, "requirement": None if requirement is None else str(requirement)}
 
 
-def _document(verdict: DocumentVerdict) -> dict[str, Any]:
+def _document(verdict: DocumentVerdict, *, counts: bool) -> dict[str, Any]:
+    origin = verdict.document.origin
     return {
         "dialect": verdict.document.dialect,
+        "referrer": None if origin is None else {"digest": origin.referrer, "subject": origin.subject},
+        "counts": counts,
         "verdict": verdict.truth,
         "deciding": verdict.best,
         "sets": alternatives_as_data(verdict),

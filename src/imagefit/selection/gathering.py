@@ -1,10 +1,12 @@
 """Which metadata belongs to which entry of an index, and what of it has still to be fetched.
 
 Knows how pieces lead on to others, that artifacts in the index belong to other entries, and how much is fetched at
-most. Leaves to ``session`` which entries are worth it and to the caller the fetching.
+most. What the index vouches for and what only refers to it are kept apart, each with a limit of its own, so that nobody
+outside can use up what is for the index. Leaves to ``session`` which entries are worth it and to the caller the
+fetching.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Final
 
 from imagefit.errors import ContentInvalidError, InvalidDocumentError
@@ -14,7 +16,7 @@ from imagefit.model.oci import Descriptor, ImageIndex
 from imagefit.model.requirement import Problem
 
 MAX_FETCHES: Final = 512
-"""Most pieces of metadata that are fetched for one decision."""
+"""Most pieces of metadata that are fetched for one decision, and as many from referrers."""
 
 _MAX_PIECES: Final = 16
 _TOO_MANY_PIECES: Final = Problem(f"not read: more than {_MAX_PIECES} pieces of metadata for one entry")
@@ -27,13 +29,15 @@ _COSTS: Final[Mapping[str, int]] = {"referrers": 1, "manifest": 2, "config": 1, 
 class Gathering:
     """The metadata of one index as far as it is there."""
 
-    def __init__(self, index: ImageIndex, *, referrers: bool) -> None:
+    def __init__(self, index: ImageIndex, *, families: Collection[str] = ()) -> None:
         """Start with what the index itself carries.
 
         Args:
             index: whose entries' metadata is gathered.
-            referrers: look for artifacts outside the index that refer to it or to its entries, too.
+            families: of which artifacts outside the index are looked for that refer to it or to its entries.
         """
+        self._index = index
+        self._families = families
         self._pieces: list[tuple[Carried, ...]] = [carried_by(entry.platform) for entry in index.entries]
         self._positions: dict[str, list[int]] = {}
         for position, entry in enumerate(index.entries):
@@ -50,16 +54,10 @@ class Gathering:
         self._lost: Problem | None = None
         self._fetched: dict[Locator, tuple[Carried, ...]] = {}
         self._reserved: set[Locator] = set()
-        self._spent = 0
+        self._spent = {False: 0, True: 0}
         for position, entry in enumerate(index.entries):
             if entry.data is not None and is_artifact(entry):
                 self.supply(artifact_at(position, entry), _embedded(entry))
-        if referrers:
-            of_index = referrers_of(index.digest)
-            self._pieces = [
-                (*pieces, of_index, referrers_of(entry.digest))
-                for pieces, entry in zip(self._pieces, index.entries, strict=True)
-            ]
 
     def artifacts(self) -> tuple[Locator, ...]:
         """Return the artifacts in the index that are wanted before anything else: they tell whose metadata they are."""
@@ -75,26 +73,32 @@ class Gathering:
         lost = self._lost or (_NOT_THERE if self._unread else None)
         return (*self._pieces[position], lost) if lost else self._pieces[position]
 
-    def locators(self, position: int) -> tuple[Locator, ...]:
-        """Return what of an entry has still to be fetched."""
-        return tuple(_locators(self.pieces(position)))
+    def outside(self, position: int) -> tuple[Carried, ...]:
+        """Return what refers to the index or to an entry of it, followed like ``pieces``; these do not have it."""
+        subjects = (self._index.digest, self._index.entries[position].digest)
+        return tuple(self._followed(referrers_of(subject) for subject in subjects))
 
     def reserve(self, locators: Iterable[Locator]) -> bool:
-        """Take the cost of fetching these from the budget; False, and nothing taken, where it does not suffice."""
+        """Take the cost of fetching these from the budget; False, and nothing taken, where it does not suffice.
+
+        Args:
+            locators: all of what the index vouches for, or all of what it does not.
+        """
         fresh = {locator for locator in locators if locator not in self._reserved}
+        is_outside = any(locator.is_outside for locator in fresh)
         cost = sum(_COSTS[locator.kind] for locator in fresh)
-        if self._spent + cost > MAX_FETCHES:
+        if self._spent[is_outside] + cost > MAX_FETCHES:
             return False
-        self._spent += cost
+        self._spent[is_outside] += cost
         self._reserved |= fresh
         return True
 
     def supply(self, locator: Locator, content: bytes | Problem) -> None:
         """Take what was fetched for one locator, or the reason why nothing came."""
-        pieces = (content,) if isinstance(content, Problem) else follow(locator, content)
+        pieces = (content,) if isinstance(content, Problem) else follow(locator, content, self._families)
         self._fetched[locator] = pieces
         # A manifest's cost has its config in it; what else it leads to is paid for when it is wanted.
-        self._reserved.update(next_one for next_one in _locators(pieces) if next_one.kind == "config")
+        self._reserved.update(next_one for next_one in locators_in(pieces) if next_one.kind == "config")
         if locator in self._artifacts:
             self._attach(locator, content)
 
@@ -132,12 +136,13 @@ def _embedded(entry: Descriptor) -> bytes | Problem:
         return Problem(error.message)
 
 
-def _locators(pieces: Iterable[Carried]) -> Iterable[Locator]:
+def locators_in(pieces: Iterable[Carried]) -> Iterable[Locator]:
+    """Yield what of some pieces has still to be fetched."""
     for piece in pieces:
         match piece:
             case Locator():
                 yield piece
             case Profiles():
-                yield from _locators(piece.pieces)
+                yield from locators_in(piece.pieces)
             case _:
                 pass

@@ -5,6 +5,7 @@ Knows the three truths and how they combine. Leaves a single question to ``answe
 """
 
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from typing import assert_never
 
 from imagefit.model.decision import (
@@ -41,6 +42,19 @@ def evaluate(profile: Profile, node: Node, judge_one: JudgeDocument | None = Non
     if profile.problems:
         truths.append(Truth.UNKNOWN)
     return Verdict(all_of(truths), findings, documents, profile.problems, profile.claims)
+
+
+def joined(inside: Verdict, counting: Iterable[DocumentVerdict], aside: Iterable[DocumentVerdict]) -> Verdict:
+    """Return a verdict with metadata from outside the index; it can only get worse.
+
+    Args:
+        inside: what the index, and what it vouches for, say of an entry.
+        counting: metadata that must hold, too.
+        aside: metadata that is only shown.
+    """
+    added = tuple(counting)
+    truth = all_of((inside.truth, *(one.truth for one in added)))
+    return replace(inside, truth=truth, documents=inside.documents + added, aside=tuple(aside))
 
 
 def judge_document(document: Document, node: Node) -> DocumentVerdict:

@@ -2,24 +2,27 @@
 
 Knows the order of the steps and how much is judged. Leaves which metadata belongs to which entry to ``gathering``, and
 fetching to the caller: ``wanted`` returns a value, ``supply`` takes bytes.
+
+What only refers to the image comes after everything that the index vouches for has been fetched and judged, and has
+limits of its own: it can make an entry worse, and never save one that the index itself excludes.
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
-from imagefit.formats.carriers import is_artifact
-from imagefit.formats.catalog import read
-from imagefit.formats.contract import Carried, Fragment, Locator, Profiles
+from imagefit.formats.carriers import FAMILIES, is_artifact
+from imagefit.formats.contract import Locator
 from imagefit.formats.profile import profile_of
 from imagefit.model.decision import Decision, DocumentVerdict, Verdict
 from imagefit.model.facts import Node
 from imagefit.model.oci import Descriptor, ImageIndex
 from imagefit.model.policy import Criterion, Policy
-from imagefit.model.requirement import Alternative, Document, Problem, Profile, count_checks
+from imagefit.model.requirement import Problem, Profile
 from imagefit.model.truth import Truth
 from imagefit.selection.conditions import Documents, Traits
-from imagefit.selection.gathering import MAX_FETCHES, Gathering
-from imagefit.selection.match import evaluate, judge_document
+from imagefit.selection.gathering import MAX_FETCHES, Gathering, locators_in
+from imagefit.selection.judging import Judging, Limits
+from imagefit.selection.match import evaluate, joined
 from imagefit.selection.rank import (
     barred,
     decided_by,
@@ -32,7 +35,11 @@ from imagefit.selection.rank import (
 
 MAX_CHECKS = 50_000
 """Most checks, of entries and of distinct documents, that are judged for one decision."""
+MAX_OUTSIDE_CHECKS = 10_000
+"""Most checks of distinct documents from referrers that are judged besides."""
 _TOO_MANY_CHECKS = Problem(f"not judged: the metadata asks for more than {MAX_CHECKS} checks")
+_TOO_MANY_OUTSIDE = Problem(f"not judged: the referrers ask for more than {MAX_OUTSIDE_CHECKS} checks")
+_TOO_LATE = Problem("not judged: no time is left for referrers")
 _TOO_MANY = Problem(f"not read: the index asks for more than {MAX_FETCHES} pieces of metadata")
 _NOT_NEEDED = Problem("not read: a preferred entry fits already")
 _NO_CANDIDATE = Problem("not read: the policy does not let the entry be chosen, whatever it says")
@@ -48,6 +55,8 @@ class _Entry:
     Attributes:
         own: the verdict on the entry without its metadata.
         skipped: why metadata that is not there has not been fetched.
+        skipped_outside: the same of referrers.
+        inside: the verdict with all that the index vouches for.
         settled: the verdict with all metadata that there will be.
     """
 
@@ -56,6 +65,8 @@ class _Entry:
     profile: Profile
     own: Verdict
     skipped: Problem = field(default=_NOT_FETCHED)
+    skipped_outside: Problem = field(default=_NOT_FETCHED)
+    inside: Verdict | None = None
     settled: Verdict | None = None
 
     @property
@@ -75,6 +86,7 @@ class Selection:
         *,
         complete: bool = False,
         pulse: Callable[[], None] = lambda: None,
+        is_late: Callable[[], bool] = lambda: False,
     ) -> None:
         """Start with what the index itself says.
 
@@ -84,34 +96,25 @@ class Selection:
             policy: how to choose.
             complete: want the metadata of every entry that may fit, not only what can still change the choice.
             pulse: called again and again during the work, which ends with whatever this raises.
+            is_late: tells whether the time that metadata from referrers may take is over.
         """
         self._index = index
         self._node = node.with_platforms(policy.platforms)
         self._policy = policy
         self._complete = complete
         self._pulse = pulse
-        self._gathering = Gathering(index, referrers=policy.trust_referrers)
-        self._documents: dict[Carried, Document] = {}
-        self._judged: dict[int, DocumentVerdict] = {}
+        families = policy.dialects or FAMILIES
+        self._gathering = Gathering(index, families=families if policy.trust_referrers else ())
+        self._metadata = Judging(Limits(MAX_CHECKS, _TOO_MANY_CHECKS, pulse))
+        self._referrers = Judging(Limits(MAX_OUTSIDE_CHECKS, _TOO_MANY_OUTSIDE, pulse, is_late, _TOO_LATE))
         self._traits = Documents(pulse)
-        self._checks = 0
         self._entries = [self._start(position, entry) for position, entry in enumerate(index.entries)]
 
     def wanted(self) -> tuple[Locator, ...]:
         """Return what has to be fetched and supplied next, each piece once; empty when the decision can be made."""
         if artifacts := self._gathering.artifacts():
             return artifacts
-        wanted: dict[Locator, None] = {}
-        pending = [(entry, locators) for entry in self._entries if (locators := self._locators(entry))]
-        best = self._best_settled_preference() if pending else None
-        for entry, locators in pending:
-            if reason := self._needless(entry, best):
-                entry.skipped = reason
-            elif not self._gathering.reserve(locators):
-                entry.skipped = _TOO_MANY
-            else:
-                wanted.update(dict.fromkeys(locators))
-        return tuple(wanted)
+        return self._wanted_inside() or self._wanted_outside()
 
     def supply(self, locator: Locator, content: bytes | Problem) -> None:
         """Take what was fetched for one locator, or the reason why nothing came.
@@ -138,11 +141,38 @@ class Selection:
             chosen is not None and plain_choice(self._index.entries, self._node) == {chosen.position},
         )
 
+    def _wanted_inside(self) -> tuple[Locator, ...]:
+        pending = [(entry, locators) for entry in self._entries if (locators := self._locators(entry))]
+        # An entry that may still fall to a referrer is not settled: what the index says of the others has to be there.
+        best = self._best_settled_preference() if pending else None
+        return self._worthwhile(pending, best, outside=False)
+
+    def _wanted_outside(self) -> tuple[Locator, ...]:
+        pending = [(entry, locators) for entry in self._entries if (locators := self._outside_locators(entry))]
+        best = self._best_settled_preference() if pending else None
+        return self._worthwhile(pending, best, outside=True)
+
+    def _worthwhile(
+        self, pending: list[tuple[_Entry, tuple[Locator, ...]]], best: int | None, *, outside: bool
+    ) -> tuple[Locator, ...]:
+        """Return what can still change the choice and is within the limit, and note why the rest is left out."""
+        wanted: dict[Locator, None] = {}
+        for entry, locators in pending:
+            reason = self._needless(entry, self._inside(entry) if outside else entry.own, best)
+            if reason is None and not self._gathering.reserve(locators):
+                reason = _TOO_MANY
+            if reason is None:
+                wanted.update(dict.fromkeys(locators))
+            elif outside:
+                entry.skipped_outside = reason
+            else:
+                entry.skipped = reason
+        return tuple(wanted)
+
     def _start(self, position: int, descriptor: Descriptor) -> _Entry:
         self._pulse()
         profile = profile_of(descriptor)
-        self._checks += max(0, len(profile.checks) - 1)
-        if self._checks > MAX_CHECKS:
+        if not self._metadata.spend(max(0, len(profile.checks) - 1)):
             # The platform is still judged: what cannot run must not come in as unknown.
             profile = replace(profile, checks=profile.checks[:1], problems=(_TOO_MANY_CHECKS,))
         verdict = evaluate(profile, self._node)
@@ -153,22 +183,34 @@ class Selection:
         return _Entry(position, descriptor, profile, verdict)
 
     def _locators(self, entry: _Entry) -> tuple[Locator, ...]:
-        return () if entry.excluded or entry.settled else self._gathering.locators(entry.position)
+        if entry.excluded or entry.inside:
+            return ()
+        return tuple(locators_in(self._gathering.pieces(entry.position)))
 
-    def _needless(self, entry: _Entry, best: int | None) -> Problem | None:
-        """Return why an entry's metadata cannot change the choice, None where it can."""
+    def _outside_locators(self, entry: _Entry) -> tuple[Locator, ...]:
+        """Return what of an entry's referrers has still to be fetched; of one that the index excludes, nothing."""
+        if not self._policy.trust_referrers or entry.settled or self._inside(entry).truth is Truth.NO:
+            return ()
+        return tuple(locators_in(self._gathering.outside(entry.position)))
+
+    def _needless(self, entry: _Entry, known: Verdict, best: int | None) -> Problem | None:
+        """Return why more metadata of an entry than is ``known`` cannot change the choice, None where it can."""
         if self._complete:
             return None
-        own = Traits(entry.descriptor, entry.own, self._traits)
-        if surely_barred(self._policy, own, entry.own.truth):
+        traits = Traits(entry.descriptor, known, self._traits)
+        if surely_barred(self._policy, traits, known.truth):
             return _NO_CANDIDATE
-        return _NOT_NEEDED if best is not None and highest_preference(self._policy, own) < best else None
+        return _NOT_NEEDED if best is not None and highest_preference(self._policy, traits) < best else None
 
     def _best_settled_preference(self) -> int | None:
         """Return the best preference of an entry that may surely be chosen, where preference comes before all else."""
         if self._complete or self._policy.order[1] is not Criterion.PREFERENCE:
             return None
-        settled = [entry for entry in self._entries if not entry.excluded and not self._locators(entry)]
+        settled = [
+            entry
+            for entry in self._entries
+            if not entry.excluded and not self._locators(entry) and not self._outside_locators(entry)
+        ]
         traits = [self._traits_of(entry) for entry in settled if self._verdict(entry).truth is Truth.YES]
         return max(
             (preference(self._policy, one) for one in traits if not barred(self._policy, one, Truth.YES)), default=None
@@ -178,56 +220,45 @@ class Selection:
         return Traits(entry.descriptor, self._verdict(entry), self._traits)
 
     def _verdict(self, entry: _Entry) -> Verdict:
-        verdict = entry.own if entry.excluded else entry.settled
+        if entry.settled is not None:
+            return entry.settled
+        verdict = self._inside(entry)
+        if self._policy.trust_referrers and verdict.truth is not Truth.NO:
+            verdict = joined(verdict, *self._outside(entry))
+        if not self._locators(entry) and not self._outside_locators(entry):
+            entry.settled = verdict
+        return verdict
+
+    def _inside(self, entry: _Entry) -> Verdict:
+        """Judge an entry by what the index vouches for."""
+        verdict = entry.own if entry.excluded else entry.inside
         self._pulse()
         if verdict is None:
             pieces = self._gathering.pieces(entry.position)
-            documents = tuple(self._document(piece, entry.skipped) for piece in pieces)
-            verdict = evaluate(replace(entry.profile, documents=documents), self._node, self._judge)
-            entry.settled = None if self._locators(entry) else verdict
+            documents = tuple(self._metadata.document(piece, entry.skipped) for piece in pieces)
+            verdict = evaluate(replace(entry.profile, documents=documents), self._node, self._metadata.judge)
+            entry.inside = None if self._locators(entry) else verdict
         return verdict
 
-    def _judge(self, document: Document, node: Node) -> DocumentVerdict:
-        """Judge each distinct document once: one that is large may be shared by thousands of entries."""
-        if not document.alternatives:
-            return judge_document(document, node)
-        known = self._judged.get(id(document))
-        if known is None:
-            self._pulse()
-            self._checks += sum(count_checks(alternative.needs) for alternative in document.alternatives)
-            if self._checks > MAX_CHECKS:
-                document = Document(document.dialect, problems=(_TOO_MANY_CHECKS,))
-            known = self._judged[id(document)] = judge_document(document, node)
-        return known
-
-    def _document(self, piece: Carried, skipped: Problem) -> Document:
-        match piece:
-            case Locator():
-                return Document("", problems=(Problem(skipped.message, piece.place),))
-            case Problem():
-                return Document("", problems=(piece,))
-            case _:
-                # Each distinct piece is read once: large indexes repeat the same few sets.
-                if piece not in self._documents:
-                    self._documents[piece] = self._read(piece, skipped)
-                return self._documents[piece]
-
-    def _read(self, piece: Fragment | Profiles, skipped: Problem) -> Document:
-        self._pulse()
-        if isinstance(piece, Fragment):
-            return read(piece)
-        return _one_of([self._document(one, skipped) for one in piece.pieces])
+    def _outside(self, entry: _Entry) -> tuple[list[DocumentVerdict], list[DocumentVerdict]]:
+        """Return the judged referrers of an entry: those that count, and those that are only shown."""
+        pieces = self._gathering.outside(entry.position)
+        documents = [self._referrers.document(piece, entry.skipped_outside) for piece in pieces]
+        judged = [(one, self._referrers.judge(one, self._node)) for one in documents]
+        speaking = {one.origin.family for one, verdict in judged if one.origin and _speaks(verdict)}
+        deciding = next(({family} for family in self._policy.dialects if family in speaking), speaking)
+        counting: list[DocumentVerdict] = []
+        aside: list[DocumentVerdict] = []
+        for one, verdict in judged:
+            counts = one.origin is not None and one.origin.family in deciding and _speaks(verdict)
+            (counting if counts else aside).append(verdict)
+        return counting, aside
 
 
-def _one_of(documents: list[Document]) -> Document:
-    """Return the document that holds where one of several does; one that asks for nothing holds."""
-    return Document(
-        "+".join(dict.fromkeys(document.dialect for document in documents if document.dialect)),
-        tuple(one for document in documents for one in document.alternatives or _nothing_asked(document)),
-        tuple(problem for document in documents for problem in document.problems),
-        incomplete=not all(document.readable for document in documents),
-    )
+def _speaks(verdict: DocumentVerdict) -> bool:
+    """Tell whether a document from outside the index says something.
 
-
-def _nothing_asked(document: Document) -> tuple[Alternative, ...]:
-    return (Alternative(()),) if document.readable else ()
+    What did not come or cannot be read says nothing: who can keep it back, or spoil it, must not take entries away.
+    """
+    document = verdict.document
+    return document.readable and not (document.incomplete and verdict.truth is Truth.UNKNOWN)

@@ -4,15 +4,17 @@ Knows how text of an author, an operator or a pod is shown: cut to length and wi
 again: every reason comes from a finding, a problem or a merit. Leaves the decision as a whole to ``explain``.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from itertools import islice
-from typing import assert_never
+from typing import Final, assert_never
 
-from imagefit.model.decision import Bar, Barred, Finding, Ranked, Verdict
+from imagefit.model.decision import Bar, Barred, Finding, Ranked, Verdict, leaves
 from imagefit.model.policy import Criterion, Preference
-from imagefit.model.requirement import RunsOn
+from imagefit.model.requirement import Origin, RunsOn
 from imagefit.model.truth import Truth
 
+OUTSIDE: Final = "from a referrer, not vouched for by the index"
+"""What is said of metadata that only refers to the image."""
 _MAX_WORDS = 120
 _MAX_NAMED = 40
 _MAX_WISHES = 3
@@ -78,9 +80,10 @@ def _barred(barred: Barred, verdict: Verdict) -> str:
 
 def _because(verdict: Verdict) -> str:
     for truth in (Truth.NO, Truth.UNKNOWN):
-        first = next((finding for finding in verdict.deciding if finding.truth is truth), None)
+        first = next(((finding, origin) for finding, origin in _deciding(verdict) if finding.truth is truth), None)
         if verdict.truth is truth and first is not None:
-            return phrase(first)
+            finding, origin = first
+            return f"{phrase(finding)} ({OUTSIDE})" if origin else phrase(finding)
     if verdict.truth is not Truth.YES:
         return next((cut(str(problem)) for problem in verdict.problems), "what it asks for can never hold")
     deciding = (document.deciding for document in verdict.documents)
@@ -88,6 +91,14 @@ def _because(verdict: Verdict) -> str:
     labels = dict.fromkeys(finding.check.label[:_MAX_WORDS] for finding in islice(verdict.deciding, _MAX_NAMED))
     named = f"{', '.join(tags)}: " if tags else ""
     return cut(named + ", ".join(labels) + " hold" + "s" * (len(labels) == 1))
+
+
+def _deciding(verdict: Verdict) -> Iterator[tuple[Finding, Origin | None]]:
+    """Return the findings that a verdict rests on, each with the referrer that asks for it."""
+    yield from ((finding, None) for finding in verdict.findings)
+    for document in verdict.documents:
+        if document.deciding:
+            yield from ((finding, document.document.origin) for finding in leaves(document.deciding.findings))
 
 
 def advantage(better: Ranked, worse: Ranked, criterion: Criterion) -> str:

@@ -84,6 +84,14 @@ CACHE_LOOKUPS: Final = Counter(
         (Label("result", ("hit", "miss")),),
     )
 )
+SIGNATURES: Final = Counter(
+    Metric(
+        "imagefit_signatures_total",
+        "counter",
+        "Referrers whose signatures were asked for, by what came of it; all but `valid` are left out.",
+        (Label("result", ("valid", "missing", "invalid", "unavailable", "no-key")),),
+    )
+)
 STEP_SECONDS: Final = Histogram(
     Metric(
         "imagefit_step_seconds",
@@ -150,7 +158,17 @@ BUILD_INFO: Final = Gauge(
 )
 
 RECORDERS: Final[tuple[Recorder, ...]] = (
-    *(DECISIONS, CHOSEN, FALLBACKS, REGISTRY_REQUESTS, CACHE_LOOKUPS, STEP_SECONDS, CONTAINERD_CALLS, RECORD_WAIT),
+    *(
+        DECISIONS,
+        CHOSEN,
+        FALLBACKS,
+        REGISTRY_REQUESTS,
+        CACHE_LOOKUPS,
+        SIGNATURES,
+        STEP_SECONDS,
+        CONTAINERD_CALLS,
+        RECORD_WAIT,
+    ),
     *(DETECTOR_OK, DETECTOR_SECONDS, CONFIG_RELOADS, CONFIG_TAKEN, READY, BUILD_INFO),
 )
 METRICS: Final = tuple(recorder.metric for recorder in RECORDERS)
