@@ -118,9 +118,9 @@ for `.toml`.
 
 | command | what it does |
 |---|---|
-| `imagefit config check` | names every fault with file, line, key and the nearest known name |
+| `imagefit config check` | names every fault with file, line, key and nearest known name, and rules without effect |
 | `imagefit config show` | shows every value that holds, and the file and line that it comes from |
-| `imagefit config show --image NAME` | shows the policy of one pull, and by which rule |
+| `imagefit config show --image NAME --namespace NS` | shows the policy of one pull, and by which rule |
 | `imagefit config schema` | prints a JSON Schema for editors |
 | `imagefit config example` | prints an [annotated example](../../examples/config.toml) |
 
@@ -150,14 +150,25 @@ they do not add.
 
 `match` sees full names: `docker.io/library/nginx:1.27`, never `nginx`; `host/path@sha256:…` for pulls by digest. In
 patterns `*` stands for any characters, `/` too, and `?` for one; all else stands for itself, and case counts.
+`imagefit config check` and the log warn of a `match` that no name can meet, and of a rule behind one that takes all
+that it takes.
 
-A pod may narrow the policy of its own pull by those annotations that `pod-annotations` names:
+kubelet tells the runtime handler of a pull only with its feature gate `RuntimeClassInImageCriApi` (alpha since
+Kubernetes 1.29, off by default). Without it the handler is empty in every pull, and `runtime-handler = "wasm*"` is for
+none. Two handlers on one node share each tag: containerd has one record of it, and the last pull stands.
+
+A pod may change the policy of its own pull by those annotations that `pod-annotations` names; by default that is none:
 
 | annotation | value | what it does |
 |---|---|---|
-| `imagefit.dev/prefer-tag` | tags, separated by commas | entries with one of them gain the weight 1 for each |
-| `imagefit.dev/forbid-tag` | tags, separated by commas | entries with one of them are no candidates |
+| `imagefit.dev/prefer-tag` | patterns for tags, separated by commas | entries with such a tag gain the weight 1 |
+| `imagefit.dev/forbid-tag` | the same | entries with such a tag are no candidates |
 | `imagefit.dev/mode` | `off` | the pull is passed on without a look |
+
+All preferred tags together weigh 1, however many of them an entry has. Where forbidden tags leave no candidate the pull
+is refused, whatever `no-match` says. These two only narrow what the operator set; `imagefit.dev/mode` lets a pod have
+what containerd would choose: `require` and `no-match` do not hold for that pull either, so name it only where pods may
+do that.
 
 ## What a condition matches
 
@@ -192,7 +203,7 @@ Where the metadata of an entry lists several sets, all that hold count; where no
 
 A change of any of these files is seen by itself and takes effect within a second; SIGHUP has them read at once. Calls
 under way end as they began. A configuration with a fault is refused, logged and counted, and the one before stays in
-force. Of a change that needs a restart the log says so.
+force; `imagefit_config_ok` is 0 until it is mended. Of a change that needs a restart the log says so.
 """
 
 
@@ -371,6 +382,9 @@ Labels are bounded: a label whose values are listed says nothing else but `other
 values apart and says `other` for the rest. Of one metric, at most 2,000 sets of labels are kept. Image names are a
 label only with `[metrics] images = true`. The metrics of the process (`process_…`) are there too.
 
+Where all sets of labels are known they are there from the start, at 0, so that an alert sees the first event; those of
+`imagefit_decisions_total` as long as image names are no label.
+
 `examples/prometheus/` has alert rules and a Grafana dashboard.
 
 ## Metrics
@@ -434,13 +448,14 @@ Those that have something to say; `imagefit decisions` has the same and all entr
 | field | what it says |
 |---|---|
 | `image` | the reference, as containerd would write it |
-| `result` | `rewrite`: another entry is pulled than containerd would; `pass-through`: as asked; `refuse` |
+| `result` | `rewrite`: the chosen entry is pulled, as containerd's own choice is not surely this one; \
+`pass-through`: as asked; `refuse` |
 | `reason` | a word for it, or the code of the error that kept imagefit from deciding |
 | `why` | the same in a sentence |
 | `index` | digest of the index |
-| `chosen`, `position`, `platform` | the chosen entry: its digest, its place in the index, what it is for |
+| `chosen`, `position`, `platform` | the chosen entry: its digest, its place in the index (from 0), what it is for |
 | `mode` | where it is not `enforce` |
-| `rule` | the `[[image]]` rule that the policy comes from |
+| `rule` | the `[[image]]` rule that the policy comes from, by its number among all (from 1) |
 | `namespace` | of the pod |
 | `notes` | what of the pod's annotations was not taken, and why |
 | `trace` | ID of the trace that kubelet sent |
@@ -454,8 +469,10 @@ _EVENTS = {
     "configuration-refused": "A changed configuration has a fault; the old one stays.",
     "configuration-taken": "A changed configuration is in use.",
     "crash": "An error that nobody caught ends the process or a thread.",
-    "decision": "What becomes of a pull: debug in mode off, a warning where an error kept imagefit from deciding.",
-    "defect": "An error that nobody expected; the pull went as the policy says for errors.",
+    "decision": "What becomes of a pull; a warning where an error kept imagefit from deciding.",
+    "decisions-kept-again": "The file of decisions can be written again; so many are lost.",
+    "decisions-not-kept": "The disk refuses the file of decisions; pulls go on.",
+    "defect": "An error that nobody expected: a pull goes as the policy says for errors, a configuration is refused.",
     "detection-failed": "The node could not be looked at.",
     "detector-failed": "A detector broke or took too long; logged once until it changes.",
     "facts-left-out": "A part of what the operator states could not be used; logged once until it changes.",
@@ -465,10 +482,12 @@ _EVENTS = {
     "message": "A library's own event, with its name and its text.",
     "metrics-not-served": "The address for metrics could not be had; pulls are served all the same.",
     "node": "The node has been looked at for the first time.",
+    "pull-not-read": "Not even the name can be read in a request for a pull; it was forwarded as it is.",
     "record-lingers": "containerd kept a name that only a chosen pull brought in: one name too many, no more.",
     "records-failed": "containerd did not take or not show the names of a chosen image; it is pulled as asked instead.",
     "registry-request": "One request to a registry.",
     "restart-needed": "A changed configuration changes what is only read at the start.",
+    "rule-without-effect": "No pull can reach a rule of the configuration that was taken; at most 20 are named.",
     "socket-access": "The owner or mode of containerd's socket could not be copied.",
     "spans-not-recorded": "Tracing is wanted and cannot be had; pulls are served all the same.",
     "stopped": "The process ends.",
@@ -509,7 +528,7 @@ def logged_events() -> Iterator[tuple[str, str, str, str]]:
     """Yield event, part, level and fields of every call that logs one."""
     for path in sorted(SOURCES.rglob("*.py")):
         tree = ast.parse(path.read_text())
-        part = next(filter(None, map(_part, tree.body)), "")
+        part = part_of(tree, path.name)
         for node in ast.walk(tree) if part else ():
             match node:
                 case ast.Call(ast.Attribute(ast.Name("log"), level), [ast.Constant(str(event)), *_], fields):
@@ -519,9 +538,29 @@ def logged_events() -> Iterator[tuple[str, str, str, str]]:
                         yield event, part, level, _fields(level, fields)
 
 
+def part_of(tree: ast.Module, name: str) -> str:
+    """Return the part of imagefit that a module speaks as; empty for none.
+
+    Raises:
+        ValueError: it calls its speaker something else than ``log``, so that its events would not be found.
+    """
+    speakers = [node for node in ast.walk(tree) if isinstance(node, ast.Call) and _is_part(node.func)]
+    parts = list(filter(None, map(_part, tree.body)))
+    if len(parts) != len(speakers) or len(parts) > 1:
+        raise ValueError(f"{name}: what telemetry.part returns is called log, once, at the top of the module")
+    return parts[0] if parts else ""
+
+
+def _is_part(function: ast.expr) -> bool:
+    match function:
+        case ast.Attribute(ast.Name("telemetry"), "part") | ast.Name("part"):
+            return True
+    return False
+
+
 def _part(statement: ast.stmt) -> str:
     match statement:
-        case ast.Assign([ast.Name("log")], ast.Call(_, [ast.Constant(str(part))])):
+        case ast.Assign([ast.Name("log")], ast.Call(function, [ast.Constant(str(part))])) if _is_part(function):
             return part
     return ""
 

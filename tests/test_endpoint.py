@@ -1,6 +1,8 @@
 """Metrics and health over HTTP: what is answered, to whom, and what is turned away."""
 
 import asyncio
+import contextlib
+import gc
 import os
 import socket
 import stat
@@ -215,6 +217,44 @@ def test_it_goes_on_after_a_bad_request() -> None:
         assert b"200" in (await sent(endpoint.address, asked("/healthz"))).splitlines()[0]
 
     run(ask)
+
+
+def test_nobody_fills_the_log_through_it(caplog: pytest.LogCaptureFixture) -> None:
+    """Any user of the node can reach it: requests that make no sense and connections too many are no events."""
+
+    async def flood(endpoint: Endpoint) -> None:
+        for request in (b"GET / HTTP/9.9\r\n\r\n", b"\x16\x03\x01\x00", b"GET /" + b"x" * 5000 + b"\r\n\r\n"):
+            await sent(endpoint.address, request)
+        held = [await connect(endpoint.address) for _ in range(40)]
+        for _, writer in held:
+            writer.close()
+            with contextlib.suppress(OSError):
+                await writer.wait_closed()
+
+    run(flood)
+    gc.collect()  # what asyncio says of tasks whose error nobody has looked at, it says here
+    assert not caplog.records
+
+
+def test_an_accept_that_makes_no_sense_gets_the_plain_format() -> None:
+    status, head, _ = answer(asked("/metrics", headers="Accept: application/openmetrics-text; version=x\r\n"))
+    assert status == 200
+    assert b"Content-Type: text/plain" in head
+
+
+def test_metrics_are_made_once_for_all_who_ask_at_once() -> None:
+    looks: list[None] = []
+
+    async def counted() -> str:
+        looks.append(None)
+        return ""
+
+    async def ask(endpoint: Endpoint) -> None:
+        for _ in range(5):
+            assert b"200 OK" in await sent(endpoint.address, asked("/metrics"))
+
+    run(ask, missing=counted)
+    assert len(looks) < 5
 
 
 def test_it_listens_on_ipv6() -> None:

@@ -49,6 +49,19 @@ def test_however_often_it_is_asked_containerd_is_asked_once(containerd: Scripted
     assert len(containerd.seen) < 20
 
 
+def test_many_who_ask_at_once_share_one_look(tmp_path: Path, containerd: ScriptedBackend) -> None:
+    async def asked() -> list[str]:
+        backend = Backend(containerd.socket)
+        readiness = Readiness(backend, lambda: True)
+        try:
+            return await asyncio.gather(*(readiness.missing() for _ in range(50)))
+        finally:
+            await backend.close()
+
+    assert asyncio.run(asked()) == [""] * 50
+    assert len(containerd.seen) == 1
+
+
 def test_a_node_that_has_not_been_looked_at_is_missing(containerd: ScriptedBackend) -> None:
     assert missing(containerd.socket, known=False) == ["the node has not been looked at yet"]
     assert not containerd.seen

@@ -1,7 +1,8 @@
 """The configuration of a running daemon: what is taken, what is refused, and when."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+import itertools
+from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from imagefit.config import Config
 from imagefit.errors import InvalidConfigurationError
 from imagefit.model.policy import Mode
 from imagefit.reload import LiveConfig
+from imagefit.telemetry import metrics
 
 ENFORCE, OBSERVE = '[policy]\nmode = "enforce"\n', '[policy]\nmode = "observe"\n'
 
@@ -100,6 +102,46 @@ def test_a_file_is_not_read_while_it_still_changes(tmp_path: Path) -> None:
     assert seen == ["old", "whole"]
 
 
+def test_a_file_that_never_rests_is_taken_all_the_same(tmp_path: Path) -> None:
+    """Otherwise whoever touches one file all the time keeps every other change from taking effect."""
+    looks = itertools.count()
+    seen: list[Path | None] = []
+
+    def load(path: Path | None) -> Config:
+        seen.append(path)
+        return Config()
+
+    async def run() -> None:
+        live = LiveConfig(tmp_path, load, lambda _: next(looks))
+        following = asyncio.create_task(live.follow(lambda _: None))
+        await until(lambda: len(seen) == 2)
+        following.cancel()
+
+    asyncio.run(run())
+
+
+def test_a_defect_of_ours_ends_one_reload_and_not_all(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    answers: Iterator[Config | RecursionError] = iter([Config(), RecursionError("planted"), Config()])
+    taken: list[Config] = []
+
+    def load(_: Path | None) -> Config:
+        answer = next(answers)
+        if isinstance(answer, RecursionError):
+            raise answer
+        return answer
+
+    async def run() -> None:
+        live = LiveConfig(tmp_path, load, lambda _: "same")
+        following = asyncio.create_task(live.follow(taken.append))
+        live.reload()
+        await until(lambda: "planted" in caplog.text)
+        live.reload()
+        await until(lambda: bool(taken))
+        following.cancel()
+
+    asyncio.run(run())
+
+
 def test_a_hangup_reads_the_files_though_they_look_the_same(file: Path) -> None:
     async def scenario(live: LiveConfig, taken: list[Mode]) -> None:
         live.reload()
@@ -118,6 +160,46 @@ def test_what_needs_a_restart_is_named(file: Path, caplog: pytest.LogCaptureFixt
     followed(file, scenario)
     assert "restart-needed" in caplog.text
     assert any("containerd.socket" in str(record.__dict__) for record in caplog.records)
+
+
+def test_rules_without_effect_are_logged_when_a_configuration_is_taken(
+    file: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def scenario(_: LiveConfig, taken: list[Mode]) -> None:
+        await until(lambda: "rule-without-effect" in caplog.text)
+        assert "docker.io/a/*" in caplog.text
+        caplog.clear()
+        file.write_text(OBSERVE + '[[image]]\nmatch = "b.example.org/*"\n')
+        await until(lambda: bool(taken))
+
+    file.write_text('[[image]]\nmatch = "a/*"\n')
+    followed(file, scenario)
+    assert "rule-without-effect" not in caplog.text
+
+
+@pytest.fixture
+def shown() -> Iterator[Callable[[str], float]]:
+    """The value of a metric without labels."""
+    metrics.enable()
+
+    def value(name: str) -> float:
+        lines = metrics.exposition()[1].decode().splitlines()
+        return float(next(line for line in lines if line.startswith(f"{name} ")).split()[1])
+
+    yield value
+    metrics.disable()
+
+
+def test_a_metric_says_whether_the_files_are_in_use_as_they_are(file: Path, shown: Callable[[str], float]) -> None:
+    async def scenario(_: LiveConfig, taken: list[Mode]) -> None:
+        await until(lambda: shown("imagefit_config_ok") == 1)
+        file.write_text("nonsense")
+        await until(lambda: shown("imagefit_config_ok") == 0)
+        assert not taken
+        file.write_text(ENFORCE)  # as it was before: in use again
+        await until(lambda: shown("imagefit_config_ok") == 1)
+
+    assert followed(file, scenario) == [Mode.ENFORCE]
 
 
 def test_a_fault_at_the_start_is_raised(file: Path) -> None:

@@ -76,7 +76,7 @@ def test_a_large_index_is_told_in_part_and_the_rest_counted() -> None:
 
 LEVELS = [
     pytest.param(PassThrough(REFERENCE, Reason.PLAIN, ""), logging.INFO, id="routine"),
-    pytest.param(PassThrough(REFERENCE, Reason.OFF, ""), logging.DEBUG, id="switched off"),
+    pytest.param(PassThrough(REFERENCE, Reason.OFF, ""), logging.INFO, id="switched off"),
     pytest.param(PassThrough(REFERENCE, "budget-spent", ""), logging.WARNING, id="what kept it from deciding"),
     pytest.param(Refuse("", Reason.NO_MATCH), logging.INFO, id="refused"),
 ]

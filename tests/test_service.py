@@ -21,6 +21,7 @@ from imagefit.cri.wire import PullRequest
 from imagefit.errors import (
     ContentMissingError,
     InvalidConfigurationError,
+    RecordsError,
     RegistryDeniedError,
     RegistryUnreachableError,
 )
@@ -356,3 +357,59 @@ def test_a_pull_goes_by_the_policies_that_stand_when_it_begins() -> None:
     before, after = asyncio.run(changed())
     assert isinstance(before, Rewrite)
     assert isinstance(after, PassThrough)
+
+
+def test_what_a_pod_forbids_never_comes_in_as_containerds_own_choice() -> None:
+    """Passed through, the pull would bring what containerd takes, which the operator's policy has excluded."""
+    policy = Policy(no_match=NoMatch.PASS_THROUGH, pod_annotations=frozenset(["imagefit.dev/forbid-tag"]))
+    tagged = MemoryRegistry(entry("a", compatibilities=[{"oci.kernel.version": ">=5", "tags": "fast"}]))
+    pod = PullRequest("app:1", None, b"", annotations={"imagefit.dev/forbid-tag": "*"})
+    (forbidden, without), _ = deciding(tagged, Policies(policy), pod, PullRequest("app:1", None, b""))
+    assert isinstance(forbidden, Refuse)
+    assert isinstance(without, PassThrough)
+
+
+def test_a_name_that_is_none_is_told_too() -> None:
+    _, (kept,) = deciding(MemoryRegistry(), Policies(), PullRequest("Not\nA Name", None, b""))
+    assert (kept["reason"], kept["image"]) == ("no-name", "Not?A Name")
+
+
+def test_a_defect_in_telling_costs_no_pull(caplog: pytest.LogCaptureFixture) -> None:
+    def broken(_: Record) -> None:
+        raise RuntimeError("planted")
+
+    async def known() -> Node:
+        return NODE
+
+    service = Service(MemoryRegistry(*FITTING), known, None, broken)
+    assert isinstance(asyncio.run(service.choose(PullRequest("app:1", None, b""))), Rewrite)
+    assert "planted" in caplog.text
+
+
+@pytest.mark.parametrize(("on_error", "expected"), [(OnError.PASS_THROUGH, PassThrough), (OnError.FAIL, Refuse)])
+def test_a_rewrite_in_vain_ends_as_the_operator_set_for_errors(on_error: OnError, expected: type[Outcome]) -> None:
+    """The record of the decision is followed by one of what came of it."""
+    kept: list[Record] = []
+
+    async def known() -> Node:
+        return NODE
+
+    async def ended() -> Outcome:
+        policies = Policies(Policy(on_error=on_error))
+        service = Service(MemoryRegistry(*FITTING), known, policies, kept.append)
+        request = PullRequest("app:1", None, b"")
+        rewrite = await service.choose(request)
+        assert isinstance(rewrite, Rewrite)
+        return service.records_failed(request, rewrite, RecordsError("containerd did not take them"))
+
+    assert isinstance(asyncio.run(ended()), expected)
+    assert [one["reason"] for one in kept] == ["chosen", "records"]
+
+
+def test_no_refusal_shows_what_looks_like_a_credential() -> None:
+    registry = MemoryRegistry(*FITTING)
+    registry.failing = RegistryUnreachableError("https://user:hunter2pw@evil/x\x1b[31m")
+    refused = choose(registry, Policy(on_error=OnError.FAIL))
+    assert isinstance(refused, Refuse)
+    assert "hunter2pw" not in refused.message
+    assert refused.message.isprintable()

@@ -10,7 +10,8 @@ import os
 import platform
 import signal
 import socket
-from collections.abc import Callable, Coroutine, Iterator
+import threading
+from collections.abc import Coroutine, Iterator
 from dataclasses import dataclass
 from functools import partial
 from importlib.metadata import version
@@ -35,7 +36,7 @@ from imagefit.registry.build import Places, registry_client
 from imagefit.registry.client import RegistryClient
 from imagefit.registry.resolution import Memory
 from imagefit.reload import LiveConfig
-from imagefit.report import Record
+from imagefit.report import Keep
 from imagefit.service import Service
 from imagefit.telemetry import configure_logging, log_crashes, metrics, tracing
 from imagefit.telemetry.decisions import Ring
@@ -47,6 +48,7 @@ _DIRECTORY_MODE = 0o755
 _SOCKET_UMASK = 0o117
 _STOPPING = (signal.SIGTERM, signal.SIGINT)
 _PROBE_SECONDS = 2.0
+_ENDING_SECONDS = 5.0
 _NAMING_SECONDS = 2.0
 _LOOK_AGAIN_SECONDS = 1.0
 # Kubelet pings an idle connection; an answer must not depend on calls being under way.
@@ -99,7 +101,7 @@ async def _serve(live: LiveConfig, path: Path, overrides: Overrides) -> None:
         readiness = Readiness(backend, lambda: node.is_known)
         _trace(config, ending)
         server = grpc.aio.server(options=_SERVER_OPTIONS)
-        proxy = Proxy(backend, records, service.choose, readiness.missing)
+        proxy = Proxy(backend, records, service, readiness.missing)
         server.add_generic_rpc_handlers((proxy,))
         _bind(server, path)
         await server.start()
@@ -115,6 +117,7 @@ async def _serve(live: LiveConfig, path: Path, overrides: Overrides) -> None:
         await _drained(server, stop, live.current.server.drain_seconds)
     _ignore_signals()
     log.info("stopped")
+    _end_soon(path)
 
 
 def _take(service: Service, registry: RegistryClient, overrides: Overrides, config: Config) -> None:
@@ -143,12 +146,12 @@ def _log_failure(task: "asyncio.Task[Any]") -> None:
         log.failure("background-work-failed", error)
 
 
-def _keeping(config: Config, ending: contextlib.AsyncExitStack) -> Callable[[Record], None] | None:
+def _keeping(config: Config, ending: contextlib.AsyncExitStack) -> Keep | None:
     """Return what keeps the records of decisions; None where they are not kept."""
     if not config.decisions.file:
         return None
     ring = Ring(Path(config.decisions.file), config.decisions.keep)
-    ending.push_async_callback(asyncio.to_thread, ring.close)
+    ending.callback(ring.close)
     return ring.add
 
 
@@ -166,7 +169,7 @@ async def _serve_metrics(
     endpoint = Endpoint(listen, readiness.missing)
     try:
         await endpoint.start()
-    except ListenError as error:
+    except (ListenError, OSError) as error:
         log.warning("metrics-not-served", error=error)
         return
     ending.push_async_callback(endpoint.close)
@@ -181,7 +184,7 @@ def _trace(config: Config, ending: contextlib.AsyncExitStack) -> None:
     except InvalidConfigurationError as error:
         log.warning("spans-not-recorded", error=error)
         return
-    ending.push_async_callback(asyncio.to_thread, tracing.shutdown)
+    ending.callback(tracing.shutdown)
 
 
 async def _drained(server: grpc.aio.Server, stop: "asyncio.Queue[signal.Signals]", drain_seconds: float) -> None:
@@ -207,9 +210,21 @@ def _stop_signals(live: LiveConfig) -> "asyncio.Queue[signal.Signals]":
 def _ignore_signals() -> None:
     """Have a further signal change nothing: the loop, as it closes, would restore the default, which kills."""
     loop = asyncio.get_running_loop()
-    for one in _STOPPING:
+    for one in (*_STOPPING, signal.SIGHUP):
         loop.remove_signal_handler(one)
         signal.signal(one, signal.SIG_IGN)
+
+
+def _end_soon(path: Path) -> None:
+    """End the process even if a thread does not: one that asks a dead name server cannot be called off."""
+
+    def end() -> None:
+        path.unlink(missing_ok=True)
+        os._exit(0)
+
+    ending = threading.Timer(_ENDING_SECONDS, end)
+    ending.daemon = True
+    ending.start()
 
 
 @contextlib.contextmanager

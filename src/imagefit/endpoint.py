@@ -9,9 +9,12 @@ import asyncio
 import contextlib
 import errno
 import ipaddress
+import logging
 import os
 import socket
+import time
 from collections.abc import Awaitable, Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -24,8 +27,10 @@ if TYPE_CHECKING:
 UNIX: Final = "unix:"
 _ADVICE: Final = "set another [metrics] listen"
 _MAX_CONNECTIONS: Final = 16
-_CONNECTION_SECONDS: Final = 10.0
+_CONNECTION_SECONDS: Final = 5.0
 _READY_SECONDS: Final = 2.0
+_GOOD_FOR_SECONDS: Final = 1.0
+_OPEN_METRICS: Final = "application/openmetrics-text"
 _PROBE_SECONDS: Final = 2.0
 _CLOSE_SECONDS: Final = 1.0
 _MAX_LINE_BYTES: Final = 2048
@@ -60,6 +65,8 @@ class Endpoint:
         self._http: web.Server | None = None
         self._server: asyncio.Server | None = None
         self._path: tuple[Path, int] | None = None
+        self._exposing = asyncio.Lock()
+        self._exposed: dict[bool, tuple[float, tuple[str, bytes]]] = {}
 
     async def start(self) -> None:
         """Listen and serve.
@@ -69,7 +76,9 @@ class Endpoint:
         """
         bound = self._unix() if self.address.startswith(UNIX) else self._tcp()
         self._http = _limited(self._answered, self._connection_seconds)
-        self._server = await asyncio.get_running_loop().create_server(self._http, sock=bound, backlog=_MAX_CONNECTIONS)
+        self._server = await asyncio.get_running_loop().create_server(
+            partial(_protocol, self._http), sock=bound, backlog=_MAX_CONNECTIONS
+        )
 
     async def close(self) -> None:
         """End every connection, and take the socket away if it is still ours."""
@@ -106,8 +115,7 @@ class Endpoint:
             return 405, _TEXT, b"only GET and HEAD\n"
         match path:
             case "/metrics":
-                metrics.READY.set(not await self._looked())
-                return 200, *await asyncio.to_thread(metrics.exposition, accept)
+                return 200, *await self._exposition(accept)
             case "/healthz":
                 return 200, _TEXT, b"ok\n"
             case "/readyz":
@@ -115,6 +123,17 @@ class Endpoint:
                 return (503, _TEXT, f"{missing}\n".encode()) if missing else (200, _TEXT, b"ok\n")
             case _:
                 return 404, _TEXT, b"there are /metrics, /healthz and /readyz\n"
+
+    async def _exposition(self, accept: str) -> tuple[str, bytes]:
+        """Return the metrics, made at most once in a while: whoever asks all the time must not cost the node a core."""
+        wants_open = _OPEN_METRICS in accept
+        async with self._exposing:
+            made_at, exposed = self._exposed.get(wants_open, (float("-inf"), ("", b"")))
+            if time.monotonic() - made_at > _GOOD_FOR_SECONDS:
+                metrics.READY.set(not await self._looked())
+                exposed = await asyncio.to_thread(metrics.exposition, accept)
+                self._exposed[wants_open] = time.monotonic(), exposed
+            return exposed
 
     async def _looked(self) -> str:
         try:
@@ -128,22 +147,42 @@ def _limited(answer: "Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
     """Return an HTTP server that turns away what is too much: aiohttp itself waits for a request for ever."""
     from aiohttp import web
 
+    quiet = logging.getLogger("imagefit.endpoint")  # what clients send amiss is no event of ours
+    quiet.setLevel(logging.CRITICAL + 1)
+
     class Limited(web.Server):
+        ends: Final[dict[int, asyncio.TimerHandle]] = {}
+
         def connection_made(self, handler: Any, transport: asyncio.Transport) -> None:  # noqa: ANN401 - aiohttp's own
             super().connection_made(handler, transport)
-            if len(self.connections) > _MAX_CONNECTIONS:
-                transport.abort()
-            else:
-                asyncio.get_running_loop().call_later(seconds, transport.abort)
+            self.ends[id(handler)] = asyncio.get_running_loop().call_later(seconds, transport.abort)
+
+        def connection_lost(self, handler: Any, exc: BaseException | None = None) -> None:  # noqa: ANN401 - see above
+            self.ends.pop(id(handler)).cancel()
+            super().connection_lost(handler, exc)
 
     return Limited(
         answer,
         access_log=None,
+        logger=quiet,
         max_line_size=_MAX_LINE_BYTES,
         max_field_size=_MAX_LINE_BYTES,
         max_headers=_MAX_HEADERS,
         lingering_time=0,
     )
+
+
+class _Refused(asyncio.Protocol):
+    """A connection too many."""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """End it before anything is read."""
+        if isinstance(transport, asyncio.Transport):
+            transport.abort()
+
+
+def _protocol(http: "web.Server") -> asyncio.BaseProtocol:
+    return http() if len(http.connections) < _MAX_CONNECTIONS else _Refused()
 
 
 def _tcp_socket(listen: str) -> socket.socket:
@@ -156,13 +195,15 @@ def _tcp_socket(listen: str) -> socket.socket:
     if not address.is_loopback:
         raise ListenError(f"{listen} is no loopback address", advice="metrics are served to this node only")
     family = socket.AF_INET if address.version == 4 else socket.AF_INET6  # noqa: PLR2004 - IP's own number
-    made = socket.socket(family, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
+    made: socket.socket | None = None
     try:
+        made = socket.socket(family, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
         made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         made.bind((str(address), number))
         made.listen(_MAX_CONNECTIONS)
     except (OSError, OverflowError) as error:
-        made.close()
+        if made is not None:
+            made.close()
         raise ListenError(f"cannot listen on {listen}: {_reason(error)}", advice=_ADVICE) from error
     return made
 

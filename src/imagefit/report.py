@@ -21,6 +21,8 @@ from imagefit.telemetry import metrics, tracing
 
 Record = dict[str, Any]
 """JSON-ready; every key is there in every record."""
+Keep = Callable[[Record], None]
+"""Keeps a record."""
 
 log = telemetry.part("service")
 _ROUTINE: Final[frozenset[str]] = frozenset(Reason)
@@ -90,32 +92,53 @@ def record(told: Told) -> Record:
     decision = told.decision
     result, reason, why = _outcome(told.outcome, decision)
     entries = summary(decision) if decision else []
-    return {
-        "time": datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
-        "image": told.pull.image,
-        "namespace": told.pull.namespace,
-        "runtimeHandler": told.pull.runtime_handler,
-        "result": result,
-        "reason": reason,
-        "why": telemetry.redacted(why),
-        "mode": told.policy.mode,
-        "rule": told.policy.rule,
-        "notes": [telemetry.redacted(note) for note in (*told.policy.notes, *(decision.notes if decision else ()))],
-        "index": decision.index_digest if decision else None,
-        "chosen": _chosen(decision.chosen) if decision and decision.chosen else None,
-        "decidedBy": decision.decided_by if decision else None,
-        "ms": told.steps.milliseconds(),
-        "trace": told.trace,
-        "entries": entries,
-        "more": len(decision.ranking) - len(entries) if decision else 0,
-    }
+    return _cleared(
+        {
+            "time": datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+            "image": told.pull.image,
+            "namespace": told.pull.namespace,
+            "runtimeHandler": told.pull.runtime_handler,
+            "result": result,
+            "reason": reason,
+            "why": why,
+            "mode": told.policy.mode,
+            "rule": told.policy.rule,
+            "notes": [*told.policy.notes, *(decision.notes if decision else ())],
+            "index": decision.index_digest if decision else None,
+            "chosen": _chosen(decision.chosen) if decision and decision.chosen else None,
+            "decidedBy": decision.decided_by if decision else None,
+            "ms": told.steps.milliseconds(),
+            "trace": told.trace,
+            "entries": entries,
+            "more": len(decision.ranking) - len(entries) if decision else 0,
+        }
+    )
 
 
-def tell(told: Told, keep: Callable[[Record], None] | None) -> None:
+def _cleared(made: Record) -> Record:
+    """Return a record with what others wrote cleared of what looks like a credential."""
+    entries = [one | {"reason": telemetry.redacted(one["reason"])} for one in made["entries"]]
+    notes = [telemetry.redacted(note) for note in made["notes"]]
+    texts = {key: telemetry.redacted(made[key]) for key in ("image", "why", "rule")}
+    return made | texts | {"notes": notes, "entries": entries}
+
+
+def tell(told: Told, keep: Keep | None) -> None:
     """Log and count one decision and, where somebody keeps records, have it kept."""
     made = record(told)
     _log(made)
     _count(told, made)
+    if keep is not None:
+        keep(made)
+
+
+def tell_again(told: Told, keep: Keep | None) -> None:
+    """Log and keep what became of a pull that did not go as decided; what was decided has been counted."""
+    made = record(told)
+    _log(made)
+    _count_fallback(told.outcome)
+    if isinstance(told.outcome, Refuse):
+        metrics.DECISIONS.add(result=made["result"], reason=made["reason"], image=made["image"])
     if keep is not None:
         keep(made)
 
@@ -142,14 +165,12 @@ def _log(made: Record) -> None:
         chosen = made["chosen"]
         fields |= {"chosen": chosen["digest"], "position": chosen["position"], "platform": chosen["platform"]}
     fields |= {name: made[name] for name in ("why", "rule", "namespace", "trace") if made[name]}
-    if made["mode"] is not Mode.ENFORCE:
+    if made["mode"] != Mode.ENFORCE:
         fields["mode"] = made["mode"]
     if made["notes"]:
         fields["notes"] = "; ".join(made["notes"])
     fields |= {"ms" if step == "total" else f"{step}_ms": value for step, value in made["ms"].items()}
-    if made["reason"] == Reason.OFF:
-        log.debug("decision", **fields)
-    elif made["reason"] in _ROUTINE:
+    if made["reason"] in _ROUTINE:
         log.info("decision", **fields)
     else:  # an error's code: something kept us from deciding
         log.warning("decision", **fields)
@@ -157,6 +178,7 @@ def _log(made: Record) -> None:
 
 def _count(told: Told, made: Record) -> None:
     metrics.DECISIONS.add(result=made["result"], reason=made["reason"], image=made["image"])
+    _count_fallback(told.outcome)
     for step, seconds in told.steps.seconds().items():
         metrics.STEP_SECONDS.observe(seconds, step=step)
     chosen = told.decision.chosen if told.decision else None
@@ -166,3 +188,12 @@ def _count(told: Told, made: Record) -> None:
     dialects = sorted({one.document.dialect for one in chosen.verdict.documents if one.document.dialect})
     architecture, variant = normalize(platform.architecture, platform.variant)
     metrics.CHOSEN.add(architecture=architecture, variant=variant, dialect="+".join(dialects) or "none")
+
+
+def _count_fallback(outcome: Outcome) -> None:
+    """Count a pull that goes as asked because of an error."""
+    match outcome:
+        case PassThrough(_, reason) if reason not in _ROUTINE:
+            metrics.FALLBACKS.add(reason=reason)
+        case _:
+            pass

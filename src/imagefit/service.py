@@ -14,26 +14,27 @@ from typing import Protocol, TypeVar
 
 from imagefit import telemetry
 from imagefit.cri.wire import PullRequest
-from imagefit.errors import BudgetSpentError, ImagefitError, InvalidReferenceError
+from imagefit.errors import BudgetSpentError, ImagefitError, InvalidReferenceError, RecordsError
 from imagefit.metadata import Metadata, Source, Vouch
 from imagefit.model.credentials import AuthConfig
-from imagefit.model.decision import Decision, Outcome, PassThrough, Reason, Refuse, Rewrite
+from imagefit.model.decision import Bar, Decision, Outcome, PassThrough, Reason, Refuse, Rewrite
 from imagefit.model.facts import Node
 from imagefit.model.oci import INDEX_MEDIA_TYPES, Descriptor, ImageIndex, parse_index
 from imagefit.model.policy import Mode, NoMatch, OnError, Policies, Policy, Pull
 from imagefit.model.reference import ImageReference, parse_reference
 from imagefit.registry.client import Resolved
 from imagefit.registry.time_limit import time_limit
-from imagefit.report import Record, Steps, Told, tell
+from imagefit.report import Keep, Steps, Told, tell, tell_again
 from imagefit.selection.explain import refusal, why_chosen
 from imagefit.selection.session import Selection
-from imagefit.telemetry import metrics
-from imagefit.telemetry.tracing import trace_id
+from imagefit.selection.wording import cut
+from imagefit.telemetry import redacted, tracing
 
 log = telemetry.part("service")
 _T = TypeVar("_T")
 
 _THREADS = 2
+_MAX_REFUSAL_CHARACTERS = 900
 _SHARE_OF_CALLERS_TIME = 0.25
 # Of what is left of the budget: one piece that does not come must leave time to decide without it.
 _SHARE_OF_METADATA = 0.6
@@ -59,7 +60,7 @@ class Service:
         registry: Registry,
         node: Callable[[], Awaitable[Node]],
         policies: Policies | None = None,
-        keep: Callable[[Record], None] | None = None,
+        keep: Keep | None = None,
         vouch: Vouch | None = None,
     ) -> None:
         """Decide with these parts.
@@ -87,14 +88,25 @@ class Service:
                 a quarter of it, so that the pull itself has time.
         """
         steps = Steps()
+        decision: Decision | None = None
         try:
             reference = parse_reference(request.image)
         except InvalidReferenceError as error:
-            return PassThrough(None, Reason.NO_NAME, error.message)
-        pull = Pull(str(reference), request.namespace, request.runtime_handler, request.annotations)
+            pull, policy = _pull(request, cut(request.image)), self.policies.default
+            outcome: Outcome = PassThrough(None, Reason.NO_NAME, error.message)
+        else:
+            pull = _pull(request, str(reference))
+            policy = self.policies.of(pull)
+            outcome, decision = await self._decided_or_failed(reference, request.auth, policy, remaining_seconds, steps)
+        self._tell(tell, Told(pull, policy, outcome, decision, steps, _trace(request)))
+        return outcome
+
+    def records_failed(self, request: PullRequest, rewrite: Rewrite, error: RecordsError) -> PassThrough | Refuse:
+        """Return what becomes of a pull after all, where containerd did not take or not show what was chosen."""
+        pull = _pull(request, str(rewrite.reference))
         policy = self.policies.of(pull)
-        outcome, decision = await self._decided_or_failed(reference, request.auth, policy, remaining_seconds, steps)
-        tell(Told(pull, policy, outcome, decision, steps, trace_id(request.traceparent)), self._keep)
+        outcome = _failed(rewrite.reference, policy, error)
+        self._tell(tell_again, Told(pull, policy, outcome, None, Steps(), _trace(request)))
         return outcome
 
     async def decide(
@@ -146,6 +158,12 @@ class Service:
                 return await self._decided(start, index, policy, metadata, steps)
         except TimeoutError as error:
             raise BudgetSpentError(f"no decision within {budget_seconds:.3g} s") from error
+
+    def _tell(self, telling: Callable[[Told, Keep | None], None], told: Told) -> None:
+        try:
+            telling(told, self._keep)
+        except Exception as error:  # noqa: BLE001 - nor must a defect in telling it
+            log.failure("defect", error, image=told.pull.image)
 
     async def _decided_or_failed(
         self,
@@ -216,8 +234,10 @@ def _outcome(reference: ImageReference, decision: Decision) -> Outcome:
     policy, chosen = decision.policy, decision.chosen
     observing = policy.mode is Mode.OBSERVE
     if chosen is None:
-        message = refusal(decision, str(reference))
-        if observing or policy.no_match is NoMatch.PASS_THROUGH:
+        message = redacted(refusal(decision, str(reference)))
+        # What a pod forbids must not come in as containerd's own choice, which knows no policy.
+        is_forbidden = any(one.barred and one.barred.bar is Bar.FORBID for one in decision.ranking)
+        if observing or (policy.no_match is NoMatch.PASS_THROUGH and not is_forbidden):
             return PassThrough(reference, Reason.NO_MATCH, message)
         return Refuse(message, Reason.NO_MATCH)
     if decision.is_plain:
@@ -227,9 +247,17 @@ def _outcome(reference: ImageReference, decision: Decision) -> Outcome:
     return Rewrite(reference, decision.index_digest, chosen.descriptor.digest)
 
 
-def _failed(reference: ImageReference, policy: Policy, error: ImagefitError) -> Outcome:
+def _pull(request: PullRequest, image: str) -> Pull:
+    return Pull(image, request.namespace, request.runtime_handler, request.annotations)
+
+
+def _trace(request: PullRequest) -> str:
+    """Return the trace that the call belongs to: our own span's, where spans are recorded."""
+    return tracing.trace_id(tracing.traceparent() or request.traceparent)
+
+
+def _failed(reference: ImageReference, policy: Policy, error: ImagefitError) -> PassThrough | Refuse:
     if policy.on_error is OnError.FAIL and policy.mode is Mode.ENFORCE:
-        message = f"imagefit: no decision on {reference}: {error}"
-        return Refuse(message[:1000], error.code, transient=True)
-    metrics.FALLBACKS.add(reason=error.code)
+        message = redacted(f"imagefit: no decision on {reference}: {error}")
+        return Refuse(cut(message, _MAX_REFUSAL_CHARACTERS), error.code, transient=True)
     return PassThrough(reference, error.code, str(error))

@@ -76,6 +76,41 @@ def test_check_says_that_the_default_file_need_not_be_there(out: Out) -> None:
     assert out().startswith(f"{DEFAULT_PATH}: {told}\n")
 
 
+WARNED = """\
+[[image]]
+match = "registry.example.org/*"
+
+[[image]]
+match = "a/*"
+namespace = "\\u001b[31m"
+
+[[image]]
+match = "registry.example.org/team/*"
+"""
+
+
+def test_check_warns_of_rules_that_no_pull_can_reach(main: Path, out: Out) -> None:
+    main.write_text(WARNED)
+    assert check_config(main) == 0
+    first, more, none, behind, rules = out().splitlines()
+    assert (first, more) == ("c.toml: good", "c.d/20-more.toml: good")
+    assert none.startswith("c.toml:4: warning: [[image]] 2 (a/*, namespace ")
+    assert none.endswith("matches no image: names are always full (did you mean 'docker.io/a/*'?)")
+    assert behind.startswith(
+        "c.toml:8: warning: [[image]] 3 (registry.example.org/team/*) is never reached: [[image]] 1 "
+    )
+    assert rules.startswith("rules: 4 [[image]]")
+    assert (none + behind).isprintable()
+
+
+def test_check_prints_the_first_20_warnings(main: Path, out: Out) -> None:
+    main.write_text('[[image]]\nmatch = "a/*"\n' * 23)
+    assert check_config(main) == 0
+    lines = out().splitlines()
+    assert sum(": warning: " in line for line in lines) == 20
+    assert "and 3 more warnings" in lines
+
+
 def test_check_of_one_fault_raises_it(main: Path, capsys: pytest.CaptureFixture[str]) -> None:
     main.write_text('[policy]\nmode = "of"\n')
     with pytest.raises(FaultyConfigurationError, match=r"c\.toml:2: policy\.mode is 'of'"):
@@ -158,8 +193,8 @@ def test_show_as_json_has_files_values_and_origins(main: Path, out: Out) -> None
     origins = shown["origins"]
     assert origins["policy.mode"] == "c.toml:2"
     assert origins["server.socket"] == "default"
-    assert origins["image[0].prefer[1].value"] == "c.toml:14"
-    assert origins["image[1].platforms"] == "c.d/20-more.toml:6"
+    assert origins["image 1.prefer 2.value"] == "c.toml:14"
+    assert origins["image 2.platforms"] == "c.d/20-more.toml:6"
 
 
 def policy(out: Out, main: Path, *pull: str) -> dict[str, Any]:
@@ -175,9 +210,10 @@ def test_a_pull_that_no_rule_is_for_gets_what_holds_for_every_pull(main: Path, o
     assert shown["policy"]["prefer"] == [{"tag": "small", "weight": 1}]
     assert shown["origins"]["rule"] == ""
     assert shown["origins"]["mode"] == "c.toml:2"
-    assert shown["origins"]["prefer[0].tag"] == "c.toml:9"
-    assert shown["origins"]["prefer[0].weight"] == "default"
+    assert shown["origins"]["prefer 1.tag"] == "c.toml:9"
+    assert shown["origins"]["prefer 1.weight"] == "default"
     assert shown["origins"]["ranking"] == "default"
+    assert (shown["policy"]["trust"], shown["origins"]["trust"]) == (["index"], "default")
 
 
 def test_a_pull_gets_the_policy_of_its_rule(main: Path, out: Out) -> None:
@@ -212,7 +248,7 @@ def test_a_policy_is_shown_as_toml_in_80_columns(main: Path, out: Out) -> None:
     assert max(map(len, shown.splitlines())) <= 80
     written = tomllib.loads(shown)
     assert [*written] == [
-        *("mode", "no-match", "unknown", "on-error", "time-budget", "pod-annotations"),
+        *("mode", "no-match", "unknown", "on-error", "trust", "time-budget", "pod-annotations"),
         *("ranking", "prefer", "require", "platforms"),
     ]
     show_policy(main, "nginx", as_json=False)

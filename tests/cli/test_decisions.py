@@ -7,7 +7,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -105,14 +105,17 @@ CHOICES = [
     pytest.param(("[a]",), (), id="brackets-are-characters"),
     pytest.param(("--result", "refuse"), (REFUSED,), id="result"),
     pytest.param(("--result", "pass-through"), (OBSERVED,), id="another-result"),
+    pytest.param(("--reason", "no-match"), (REFUSED,), id="reason"),
+    pytest.param(("--reason", "observe"), (OBSERVED,), id="another-reason"),
+    pytest.param(("--reason", "no"), (), id="a-reason-is-a-whole-word"),
     pytest.param(("--namespace", "web"), (OBSERVED,), id="namespace"),
     pytest.param(("--namespace", "we"), (), id="another-namespace"),
     pytest.param(("--since", "1h"), (OBSERVED, CHOSEN), id="an-hour"),
-    pytest.param(("--since", "60s"), (CHOSEN,), id="a-minute"),
+    pytest.param(("--since", "1200s"), (CHOSEN,), id="seconds"),
     pytest.param(("--since", "1d"), SOME, id="a-day"),
     pytest.param(("-n", "2"), (OBSERVED, CHOSEN), id="the-last"),
     pytest.param(("-n", "1", "--result", "refuse"), (REFUSED,), id="the-last-of-those"),
-    pytest.param(("example.org/*", "--result", "rewrite", "--since", "5m"), (CHOSEN,), id="everything-together"),
+    pytest.param(("example.org/*", "--result", "rewrite", "--since", "20m"), (CHOSEN,), id="everything-together"),
 ]
 
 
@@ -210,9 +213,20 @@ def test_a_strange_record_is_shown_and_commands_no_terminal(
 
 
 @pytest.mark.parametrize("output", ["table", "json"])
-def test_a_record_without_anything_is_shown(imagefit: Imagefit, path: Path, output: str) -> None:
-    path.write_text("{}\n")
-    assert imagefit("decisions", "--entries", "-o", output).code == 0
+@pytest.mark.parametrize("field", ["time", "image", "result", "reason"])
+def test_what_does_not_say_what_was_decided_is_damaged(imagefit: Imagefit, path: Path, field: str, output: str) -> None:
+    keep(path, {name: value for name, value in CHOSEN.items() if name != field})
+    ended = imagefit("decisions", "--entries", "-o", output)
+    assert (ended.code, ended.out) == (0, "")
+    assert "1 damaged lines" in ended.err
+
+
+@pytest.mark.parametrize("output", ["table", "json"])
+def test_a_record_without_anything_else_is_shown(imagefit: Imagefit, path: Path, output: str) -> None:
+    keep(path, {name: CHOSEN[name] for name in ("time", "image", "result", "reason")})
+    ended = imagefit("decisions", "--entries", "-o", output)
+    assert (ended.code, ended.err) == (0, "")
+    assert "example.org/team/app:1" in ended.out
 
 
 def test_damaged_lines_are_told(imagefit: Imagefit, kept: Path) -> None:
@@ -244,12 +258,27 @@ def test_where_none_are_kept_it_says_so(imagefit: Imagefit, config: Path) -> Non
     assert "[decisions] file" in ended.err
 
 
-def test_what_is_no_file_is_an_error(imagefit: Imagefit, path: Path) -> None:
-    path.mkdir()
-    for arguments in ((), ("--follow",)):
-        ended = imagefit("decisions", *arguments)
-        assert (ended.code, ended.out) == (2, "")
-        assert "no ordinary file" in ended.err
+NO_FILES = [
+    pytest.param(Path.mkdir, "a folder", id="folder"),
+    pytest.param(os.mkfifo, "no ordinary file", id="pipe"),
+    pytest.param(lambda path: path.symlink_to(__file__), "a link, which is not followed", id="link"),
+    pytest.param(lambda path: path.symlink_to("/none"), "a link, which is not followed", id="link-to-nowhere"),
+]
+
+
+@pytest.mark.parametrize("follow", [(), ("--follow",)], ids=["once", "follow"])
+@pytest.mark.parametrize(("make", "told"), NO_FILES)
+def test_what_is_no_file_is_told_once_with_what_to_do(
+    imagefit: Imagefit, path: Path, make: Callable[[Path], object], told: str, follow: tuple[str, ...]
+) -> None:
+    make(path)
+    ended = imagefit("decisions", *follow)
+    assert (ended.code, ended.out) == (2, "")
+    words = " ".join(ended.err.split())
+    assert words.startswith(f"imagefit: {path} is {told} the daemon writes nothing there")
+    assert words.count(str(path)) == 1
+    assert "name another [decisions] file" in words
+    assert "serve" not in words
 
 
 AS_NOBODY = """

@@ -45,6 +45,7 @@ WORDS = [
     pytest.param("explain -o y", ["yaml"], id="value"),
     pytest.param("config ch", ["check"], id="action"),
     pytest.param("decisions --result re", ["refuse", "rewrite"], id="several"),
+    pytest.param("schema n", ["namespaces", "nfd"], id="operand"),
     pytest.param("frob", [], id="nothing"),
 ]
 

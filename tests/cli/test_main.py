@@ -77,6 +77,12 @@ MISTAKES = [
     pytest.param(("completion", "fish"), "fish", id="unknown-shell"),
     pytest.param(("explain", "x", "--annotation", "tag"), "KEY=VALUE", id="no-pair"),
     pytest.param(("explain", "x", "--annotation", "=tag"), "KEY=VALUE", id="no-key"),
+    pytest.param(
+        ("explain", "x", "--annotation", "a=1", "--annotation", "b=1", "--annotation", "a=2"),
+        "'a' is given",
+        id="twice",
+    ),
+    pytest.param(("schema", "ndf"), "nfd", id="unknown-dialect"),
     pytest.param(("decisions", "--since", "yesterday"), "90s", id="no-time"),
     pytest.param(("decisions", "--since", "1w"), "90s", id="unknown-unit"),
     pytest.param(("decisions", "-n", "0"), "from 1 on", id="none-at-all"),
@@ -154,6 +160,42 @@ def test_what_holds_for_an_image_is_shown(imagefit: Imagefit, config: Path) -> N
         ended = imagefit("config", "show", "--image", "example.org/app:1", "--namespace", namespace, "-o", "json")
         assert ended.code == 0
         assert f'"mode": "{mode}"' in ended.out
+
+
+@pytest.mark.parametrize("option", ["--namespace", "--runtime-handler"])
+def test_whose_pull_is_said_only_with_an_image(imagefit: Imagefit, option: str) -> None:
+    ended = imagefit("config", "show", option, "x")
+    assert (ended.code, ended.out) == (2, "")
+    assert "give --image" in ended.err
+    assert imagefit("config", "show", option, "x", "--image", "nginx").code == 0
+
+
+def test_the_dialects_are_those_that_have_a_schema(imagefit: Imagefit) -> None:
+    (schema,) = (action for action in parser().known["schema"]._actions if action.dest == "dialect")
+    assert list(schema.choices or ()) == imagefit("schema").out.split()
+
+
+CODES = [
+    pytest.param(command, codes, id=" ".join(command) or "imagefit")
+    for command, codes in (
+        ((), "0123"),
+        (("explain",), "0123"),
+        (("check",), "0123"),
+        (("validate",), "012"),
+        (("config", "check"), "02"),
+        *(((name,), "") for name in ("serve", "decisions", "schema", "node", "config", "completion", "version")),
+        *((("config", name), "") for name in ("show", "schema", "example")),
+    )
+]
+
+
+@pytest.mark.parametrize(("command", "codes"), CODES)
+def test_a_help_names_the_exit_codes_that_say_more_than_success(
+    imagefit: Imagefit, command: tuple[str, ...], codes: str
+) -> None:
+    text = " ".join(imagefit(*command, "--help").out.split())
+    told = re.search(r"Exit codes: ([^.]*)\.", text)
+    assert sorted(re.findall(r"\b[0-3]\b", told[1] if told else "")) == list(codes)
 
 
 def test_no_control_character_of_a_key_reaches_the_terminal(imagefit: Imagefit, config: Path) -> None:

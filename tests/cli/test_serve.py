@@ -30,6 +30,7 @@ def test_metrics_are_served_to_this_node_only(imagefit: Imagefit, address: str) 
     ended = imagefit("serve", "--metrics", address)
     assert (ended.code, ended.out) == (2, "")
     assert f"--metrics '{address}' is no address" in ended.err
+    assert "127.0.0.1:9477, unix:/PATH, or off" in " ".join(ended.err.split())
 
 
 @pytest.mark.usefixtures("_unusable")

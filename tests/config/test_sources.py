@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from imagefit.config import Config, FaultyConfigurationError, config_files, load_config, read_config, signature
-from imagefit.config.sources import Source, folder_of, read_sources
+from imagefit.config.sources import Fault, Source, folder_of, read_sources
 
 OURS = os.geteuid()
 
@@ -165,7 +165,11 @@ def test_what_root_reads_only_root_can_have_written(main: Path, mode: int, user:
         pytest.skip("only root has files that belong to root")
     main.chmod(mode)
     (found,) = read_sources(main, user)
-    assert (str(found) == f"{main}: {told}") if told else isinstance(found, Source)
+    if told:
+        assert isinstance(found, Fault)
+        assert (str(found), found.advice) == (f"{main}: {told}", "chmod go-w")
+    else:
+        assert isinstance(found, Source)
 
 
 def test_what_belongs_to_somebody_else_is_not_read_by_root(main: Path) -> None:

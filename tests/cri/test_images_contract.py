@@ -45,7 +45,7 @@ class Subject:
     def __init__(self, caller: Caller, name: str) -> None:
         self.caller = caller
         self.name = name
-        request = messages.PullImageRequest(image=messages.ImageSpec(image=name)).SerializeToString()
+        request = messages.PullImageRequest(image=messages.ImageSpec(image=name.encode())).SerializeToString()
         reply = caller.call("/runtime.v1.ImageService/PullImage", request)
         assert isinstance(reply, bytes)
         self.image_id = wire.read_pull_response(reply)

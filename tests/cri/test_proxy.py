@@ -19,6 +19,7 @@ from imagefit.cri.backend import MESSAGE_OPTIONS, Backend
 from imagefit.cri.proxy import Proxy
 from imagefit.cri.records import Records
 from imagefit.cri.wire import PullRequest
+from imagefit.errors import RecordsError
 from imagefit.model.decision import Outcome, PassThrough, Reason, Refuse, Rewrite
 from imagefit.model.reference import parse_reference
 
@@ -47,11 +48,17 @@ class Imagefit:
     def __init__(self, socket: Path, backend: Path) -> None:
         self.socket = socket
         self.outcome: Outcome = PassThrough(None, Reason.NO_NAME, "scripted")
+        self.instead: PassThrough | Refuse = PassThrough(parse_reference("app:1"), "records", "scripted")
+        self.failed: list[tuple[str, Rewrite]] = []
         self._loop = EventLoop()
         self._loop.run(self._start(backend))
 
     async def choose(self, request: PullRequest, remaining_seconds: float | None) -> Outcome:
         return self.outcome
+
+    def records_failed(self, request: PullRequest, rewrite: Rewrite, error: RecordsError) -> PassThrough | Refuse:
+        self.failed.append((request.image, rewrite))
+        return self.instead
 
     def stop(self) -> None:
         self._loop.run(self._stop())
@@ -60,7 +67,7 @@ class Imagefit:
     async def _start(self, backend: Path) -> None:
         self._backend = Backend(backend)
         self._server = grpc.aio.server(options=MESSAGE_OPTIONS)
-        self._server.add_generic_rpc_handlers((Proxy(self._backend, Records(self._backend), self.choose),))
+        self._server.add_generic_rpc_handlers((Proxy(self._backend, Records(self._backend), self),))
         self._server.add_insecure_port(f"unix:{self.socket}")
         await self._server.start()
 
@@ -242,6 +249,23 @@ def test_a_choice_whose_records_fail_is_pulled_as_asked_with_what_containerd_the
     asked = [request for method, request, _ in backend.seen if method == PULL]
     assert chosen.encode() in asked[0]
     assert asked[-1] == b"\x0a\x05\x0a\x03app"
+    assert imagefit.failed == [("app", imagefit.outcome)]
+
+
+def test_a_choice_whose_records_fail_fails_the_pull_where_the_operator_wants_that(
+    backend: ScriptedBackend, imagefit: Imagefit
+) -> None:
+    """What was required of the image is not known of what containerd would choose."""
+    fake = FakeContainerd(backend)
+    backend.unary[PULL] = replying(0)
+    fake.refusing = {"Create"}
+    index, chosen = (f"sha256:{number:064x}" for number in (1, 2))
+    imagefit.outcome = Rewrite(parse_reference("app:1"), index, chosen)
+    imagefit.instead = Refuse("imagefit: no decision", "records", transient=True)
+    ended = call(imagefit.socket, PULL, b"\x0a\x05\x0a\x03app")
+    assert ended.code is grpc.StatusCode.UNAVAILABLE
+    assert ended.details == "imagefit: no decision"
+    assert [method for method, _, _ in backend.seen].count(PULL) == 1
 
 
 def test_a_pull_request_that_is_none_is_containerds_to_judge(backend: ScriptedBackend, imagefit: Imagefit) -> None:

@@ -50,7 +50,7 @@ def run(scripted: ScriptedBackend, work: Work, shown_seconds: float = 5) -> None
         backend = Backend(scripted.socket)
 
         def pulling(name: str) -> Pull:
-            request = messages.PullImageRequest(image=messages.ImageSpec(image=name)).SerializeToString()
+            request = messages.PullImageRequest(image=messages.ImageSpec(image=name.encode())).SerializeToString()
             return lambda: backend.call(PULL, request)
 
         try:

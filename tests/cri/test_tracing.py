@@ -16,7 +16,8 @@ from imagefit.cri.backend import Backend
 from imagefit.cri.proxy import Proxy
 from imagefit.cri.records import Records
 from imagefit.cri.wire import PullRequest
-from imagefit.model.decision import Outcome, PassThrough, Rewrite
+from imagefit.errors import RecordsError
+from imagefit.model.decision import Outcome, PassThrough, Refuse, Rewrite
 from imagefit.model.reference import parse_reference
 from imagefit.telemetry import tracing
 
@@ -52,14 +53,17 @@ class Imagefit:
         self._loop.run(self._stop())
         self._loop.close()
 
-    async def _choose(self, request: PullRequest, remaining_seconds: float | None) -> Outcome:
+    async def choose(self, request: PullRequest, remaining_seconds: float | None) -> Outcome:
         self.traceparents.append(request.traceparent)
         return self.outcome
+
+    def records_failed(self, request: PullRequest, rewrite: Rewrite, error: RecordsError) -> PassThrough | Refuse:
+        raise AssertionError
 
     async def _start(self, backend: Path) -> None:
         self._backend = Backend(backend)
         self._server = grpc.aio.server()
-        self._server.add_generic_rpc_handlers((Proxy(self._backend, Records(self._backend), self._choose),))
+        self._server.add_generic_rpc_handlers((Proxy(self._backend, Records(self._backend), self),))
         self._server.add_insecure_port(f"unix:{self.socket}")
         await self._server.start()
 
@@ -93,7 +97,7 @@ def exporter() -> Iterator[InMemorySpanExporter]:
 
 def pull(imagefit: Imagefit, outcome: Outcome, image: str, *metadata: tuple[str, str]) -> None:
     imagefit.outcome = outcome
-    request = messages.PullImageRequest(image=messages.ImageSpec(image=image)).SerializeToString()
+    request = messages.PullImageRequest(image=messages.ImageSpec(image=image.encode())).SerializeToString()
     imagefit.call(PULL, request, metadata)
 
 
@@ -137,6 +141,6 @@ def test_without_a_callers_context_none_is_made_up(imagefit: Imagefit, backend: 
 def test_calls_that_are_no_pulls_keep_the_callers_context(
     imagefit: Imagefit, backend: ScriptedBackend, exporter: InMemorySpanExporter
 ) -> None:
-    request = messages.ImageStatusRequest(image=messages.ImageSpec(image="app:1")).SerializeToString()
+    request = messages.ImageStatusRequest(image=messages.ImageSpec(image=b"app:1")).SerializeToString()
     imagefit.call(STATUS, request, (("traceparent", CALLER),))
     assert seen(backend, STATUS)["traceparent"] == CALLER

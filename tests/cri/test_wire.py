@@ -94,6 +94,20 @@ def test_the_pod_of_a_pull_is_read_from_the_image_and_its_sandbox() -> None:
     assert read.annotations == {PREFER_TAG: "image", MODE: "off"}
 
 
+def test_what_is_not_utf8_keeps_nothing_else_from_being_read() -> None:
+    """Or a pod could pull past every policy: containerd takes such a request."""
+    bad = _field(1, b"key") + _field(2, b"\xff\xfe")
+    off = _field(1, MODE.encode()) + _field(2, b"off")
+    read = wire.read_pull_request(
+        _field(1, _field(1, b"nginx") + _field(2, bad) + _field(2, off))
+        + _field(2, _field(1, b"\xff") + _field(2, b"password"))
+        + _field(3, _field(1, _field(3, b"\xfe")) + _field(7, bad))
+    )
+    assert (read.image, read.annotations, read.namespace) == ("nginx", {MODE: "off"}, "\ufffd")
+    assert read.auth is not None
+    assert read.auth.password == "password"  # noqa: S105
+
+
 @pytest.mark.parametrize(
     ("content", "image", "has_auth"),
     [

@@ -86,7 +86,7 @@ class FakeContainerd:
         return b""
 
     async def _pullimage(self, request: bytes, context: Any) -> bytes:
-        name = messages.PullImageRequest.FromString(request).image.image
+        name = messages.PullImageRequest.FromString(request).image.image.decode()
         digest = name.partition("@")[2]
         if digest not in self.image_ids:
             await context.abort(grpc.StatusCode.NOT_FOUND, f"{name}: not found")
@@ -96,7 +96,7 @@ class FakeContainerd:
         return messages.PullImageResponse(image_ref=self.image_ids[digest]).SerializeToString()
 
     async def _imagestatus(self, request: bytes, context: Any) -> bytes:
-        name = messages.ImageStatusRequest.FromString(request).image.image
+        name = messages.ImageStatusRequest.FromString(request).image.image.decode()
         record = self.records.get(name)
         reply = messages.ImageStatusResponse()
         if record is not None and name not in self.hidden:

@@ -135,7 +135,7 @@ _MPI, _GPU = asks(Trait.TAG, "mpi"), asks(Trait.TAG, "gpu")
 
 @pytest.mark.parametrize("value", ["mpi,gpu", " mpi , gpu ", "mpi,,gpu,"], ids=["plain", "spaces", "empty items"])
 def test_a_pod_may_prefer_and_forbid_tags(value: str) -> None:
-    assert _of({PREFER_TAG: value}, PREFER_TAG).prefer == (Preference(_MPI, 1), Preference(_GPU, 1))
+    assert _of({PREFER_TAG: value}, PREFER_TAG).prefer == (Preference(_MPI, 1, (_GPU,)),)
     assert _of({FORBID_TAG: value}, FORBID_TAG).forbid == (_MPI, _GPU)
 
 
@@ -187,7 +187,8 @@ def test_other_annotations_are_nobodys_business() -> None:
 )
 def test_too_many_tags_or_too_long_ones_change_nothing_and_are_noted(name: str, value: str, taken: int) -> None:
     policy = _of({name: value}, name)
-    assert len(policy.prefer) + len(policy.forbid) == taken
+    assert sum(len(one.wishes) for one in policy.prefer) + len(policy.forbid) == taken
+    assert sum(one.weight for one in policy.prefer) <= 1
     has_any = bool(value.strip(" ,"))
     assert [name in note for note in policy.notes] == [True] * (has_any and not taken)
     assert all(len(note) < 200 for note in policy.notes)

@@ -5,7 +5,18 @@ import json
 import msgspec
 import pytest
 
-from builders import asks, decide, digest, entry, index, node, prefers, without_platform
+from builders import (
+    DOCUMENT_MEDIA_TYPE,
+    asks,
+    decide,
+    descriptor,
+    digest,
+    entry,
+    index,
+    node,
+    prefers,
+    without_platform,
+)
 from imagefit.model.decision import Bar, Barred, Decision, Ranked, Verdict
 from imagefit.model.oci import Descriptor
 from imagefit.model.policy import Criterion, Mode, Policy, Preference, Trait, Unknown
@@ -23,6 +34,7 @@ from imagefit.selection.explain import (
     summary,
     why_chosen,
 )
+from imagefit.selection.session import Selection
 from imagefit.selection.wording import advantage
 
 _NODE = node(
@@ -86,7 +98,7 @@ _GPU = prefers("gpu", "yes", 5)
         pytest.param([entry("a"), without_platform("b")], "it surely fits, the next one only may", id="tier"),
         pytest.param(
             [entry("a"), entry("b", annotations={"gpu": "yes"})],
-            "it matches more of the operator's preferences (5 against 0: annotation gpu = yes +5)",
+            "the operator prefers it (5 against 0: annotation gpu = yes +5)",
             id="preference",
         ),
         pytest.param(
@@ -273,7 +285,7 @@ def test_a_refusal_of_10_000_entries_stays_short_and_counts_the_rest() -> None:
     found = index(*(entry(str(number), "linux/arm64") for number in range(10_000)))
     text = refusal(decide(found, _NODE), "app:1")
     assert len(text.encode()) < MAX_REFUSAL_BYTES
-    named = text.count("linux/arm64 sha256:")
+    named = text.count("(linux/arm64, sha256:")
     assert named > 0
     assert text.endswith(f"; and {10_000 - named} more")
 
@@ -284,7 +296,7 @@ def test_a_refusal_names_the_rule_and_what_it_requires_of_entries_that_fit() -> 
     assert text.startswith(
         "imagefit: no build of r.io/app:1 may be pulled on this node (2 in the index; rule [[image]] 2 (r.io/*)); "
     )
-    assert f"{short(digest('a'))}: the operator requires tag gpu;" in text
+    assert f"entry 0 (linux/amd64, {short(digest('a'))}): the operator requires tag gpu (it has no tags);" in text
     assert text.endswith("platform linux/arm64: the node is amd64/v3")
 
 
@@ -365,7 +377,7 @@ def test_a_summary_has_a_line_per_entry_best_first() -> None:
     lines = summary(decision)
     assert [one["position"] for one in lines] == [1, 2, 0]
     assert [one["rank"] for one in lines] == [1, 2, 3]
-    assert set(lines[0]) == {"position", "digest", "platform", "verdict", "rank", "reason"}
+    assert set(lines[0]) == {"position", "digest", "platform", "verdict", "rank", "barred", "reason"}
     entries = {one["position"]: one for one in as_data(decision)["entries"]}
     assert all(one.items() <= entries[one["position"]].items() for one in lines)
 
@@ -404,3 +416,32 @@ def test_without_a_choice_the_data_says_so() -> None:
     data = as_data(decide(index(entry("a", "linux/arm64")), _NODE))
     assert (data["chosen"], data["decidedBy"]) == (None, None)
     assert data["why"].startswith("none of 1")
+
+
+def test_a_verdict_that_rests_on_several_checks_says_how_many_more() -> None:
+    """An author mends them all at once, not one after the other."""
+    asked = {"oci.kernel.version": ">=7", "oci.cpu.features": "avx512f,"}
+    one, several = ({"oci.kernel.version": ">=7"}, asked)
+    decision = decide(index(entry("one", compat=[one]), entry("several", compat=[several])), _NODE)
+    words = {ranked.position: reason(ranked) for ranked in decision.ranking}
+    assert words[0].endswith("6.1.0")
+    assert words[1].endswith("(and 1 more check)")
+
+
+def test_what_lacks_a_required_tag_says_which_tags_it_has() -> None:
+    policy = Policy(require=(asks(Trait.TAG, "gpu"),))
+    sets = [{"oci.kernel.version": ">=5", "tags": ["fast", "small"]}]
+    decision = decide(index(entry("a", compat=sets)), _NODE, policy)
+    assert reason(decision.ranking[0]) == "the operator requires tag gpu (its tags: fast, small)"
+
+
+def test_metadata_that_was_not_needed_is_not_why_an_entry_lost() -> None:
+    """The daemon reads as little as it can; its words must be those of one that reads all."""
+    entries = (
+        entry("liked", annotations={"fav": "yes"}),
+        entry("other", compatibilities=descriptor(b"{}", DOCUMENT_MEDIA_TYPE)),
+    )
+    policy = Policy(prefer=(prefers("fav", "yes", 5),))
+    lazy = Selection(index(*entries), _NODE, policy)
+    assert not lazy.wanted()
+    assert lazy.decide().decided_by is Criterion.PREFERENCE

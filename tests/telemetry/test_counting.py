@@ -135,7 +135,9 @@ def pulled(tmp_path: Path, *, hidden: bool) -> None:
 
     async def pull() -> None:
         backend = Backend(scripted.socket)
-        request = messages.PullImageRequest(image=messages.ImageSpec(image=CHOSEN.chosen_name)).SerializeToString()
+        request = messages.PullImageRequest(
+            image=messages.ImageSpec(image=CHOSEN.chosen_name.encode())
+        ).SerializeToString()
         try:
             await Records(backend, 0.05).pulled(
                 f"{SERVICE}PullImage", CHOSEN, lambda: backend.call(f"{SERVICE}PullImage", request)

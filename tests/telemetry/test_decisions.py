@@ -17,7 +17,8 @@ from imagefit.telemetry.decisions import Ring
 
 
 def record(number: int, **more: object) -> dict[str, Any]:
-    return {"time": "2026-11-21T14:00:00.123Z", "image": f"example.org/app:{number}", "result": "rewrite", **more}
+    said = {"time": "2026-11-21T14:00:00.123Z", "image": f"example.org/app:{number}", "result": "rewrite"}
+    return {**said, "reason": "chosen", **more}
 
 
 def add(path: Path, *records: dict[str, Any], keep: int = 1000) -> Ring:
@@ -112,11 +113,12 @@ def test_a_file_that_is_too_large_is_made_smaller_although_it_has_few_lines(path
     assert read(path).damaged == 0
 
 
-def test_a_record_of_many_entries_loses_them_and_says_how_many(path: Path) -> None:
+def test_a_record_of_many_entries_loses_the_last_ones_and_says_how_many(path: Path) -> None:
     entries = [{"position": number, "reason": "r" * 1000} for number in range(32)]
     add(path, record(1, entries=entries, more=8))
     (kept,) = read(path).records
-    assert (kept["entries"], kept["more"]) == ([], 40)
+    assert [one["position"] for one in kept["entries"]] == list(range(8))
+    assert kept["more"] == 32
     assert kept["image"] == record(1)["image"]
 
 
@@ -171,6 +173,8 @@ DAMAGED = [
     pytest.param(b"[" * 10_000, id="nested-too-deeply"),
     pytest.param(b'{"image": "' + b"x" * MAX_LINE_BYTES + b'"}', id="too-long"),
     pytest.param(b"\r", id="carriage-return"),
+    pytest.param(b"{}", id="no-field"),
+    pytest.param(b'{"time": "2026-11-21T14:00:00Z", "image": "a", "result": "rewrite"}', id="no-reason"),
 ]
 
 

@@ -1,14 +1,21 @@
 """The alert rules and the dashboard ask for metrics and labels that exist."""
 
+import itertools
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
+from imagefit.errors import (
+    ContentInvalidError,
+    ContentMissingError,
+    RegistryDeniedError,
+    RegistryUnreachableError,
+)
 from imagefit.telemetry import metrics
 
 EXAMPLES = Path(__file__).parents[2] / "examples/prometheus"
@@ -25,6 +32,17 @@ FOREIGN: dict[str, frozenset[str]] = {
 WORDS = {
     *("sum", "count", "max", "topk", "by", "on", "and", "or", "offset"),
     *("rate", "increase", "histogram_quantile", "time", "vector", "label_values"),
+}
+# What nobody lists: any status of HTTP, and the errors that a request can end with.
+ANY = "\0"
+OUTSIDE = {
+    "outcome": [
+        *("200", "307", "401", "403", "404", "429", "500", "503", "redirect"),
+        *(
+            one.code
+            for one in (RegistryUnreachableError, RegistryDeniedError, ContentMissingError, ContentInvalidError)
+        ),
+    ],
 }
 TABLE = {metric.name: metric for metric in metrics.METRICS}
 
@@ -45,10 +63,41 @@ def labels_of(name: str) -> set[str] | None:
     return EVERYWHERE | {label.name for label in metric.labels if not label.is_image}
 
 
-def values_of(name: str, label: str) -> tuple[str, ...]:
-    """Return all that a label can say; empty where that is not known."""
+def said(name: str) -> list[dict[str, str]]:
+    """Return all sets of labels that a metric can have, as far as they are known."""
     metric = TABLE.get(re.sub("_(bucket|count|sum)$", "", name))
-    return next((one.values for one in metric.labels if one.name == label and not one.most), ()) if metric else ()
+    if metric is None:
+        return []
+    labels = [label.name for label in metric.labels if not label.is_image]
+    if metric.known:
+        return [dict(zip(labels, values, strict=True)) for values in metric.known]
+    return [
+        dict(zip(labels, values, strict=True))
+        for values in itertools.product(*(OUTSIDE.get(one.name, one.values) or [ANY] for one in metric.labels))
+    ]
+
+
+def never(name: str, matchers: list[tuple[str, str, str]]) -> Iterator[str]:
+    """Yield what keeps a selector from ever finding anything, or a part of it from ever mattering."""
+    sets = said(name)
+    for label, operator, value in matchers:
+        known = {one[label] for one in sets if label in one} - {ANY}
+        parts = value.split("|") if "~" in operator else [re.escape(value)]
+        yield from (f"{label} of {name} never says {part}" for part in parts if known and not matching(part, known))
+    if sets and not any(all(agrees(one, *matcher) for matcher in matchers) for one in sets):
+        yield f"no {name} has these labels together"
+
+
+def matching(pattern: str, values: Iterable[str]) -> list[str]:
+    return [value for value in values if re.fullmatch(pattern, value)]
+
+
+def agrees(labels: dict[str, str], label: str, operator: str, value: str) -> bool:
+    has = labels.get(label, ANY)
+    if has == ANY:
+        return True
+    is_found = bool(re.fullmatch(value if "~" in operator else re.escape(value), has))
+    return is_found is not operator.startswith("!")
 
 
 def names_in(expression: str) -> set[str]:
@@ -67,11 +116,9 @@ def faults(expression: str, shown: str = "") -> Iterator[str]:
         yield from (f"no label {one.strip()}" for one in group.split(",") if one.strip() not in together)
     yield from (f"no label {one} to show" for one in _LEGEND.findall(shown) if one not in together)
     for name, selector in _SELECTOR.findall(expression):
-        for label, operator, value in _MATCHER.findall(selector):
-            if label not in (known.get(name) or ()):
-                yield f"no label {label} of {name}"
-            elif operator in {"=", "!="} and value not in (values_of(name, label) or (value,)):
-                yield f"{label} of {name} never says {value}"
+        matchers = [matcher for matcher in _MATCHER.findall(selector) if "$" not in matcher[2]]
+        yield from (f"no label {label} of {name}" for label, *_ in matchers if label not in (known.get(name) or ()))
+        yield from never(name, matchers)
 
 
 def alert_rules() -> list[dict[str, Any]]:
@@ -128,6 +175,14 @@ WRONG = [
     pytest.param('imagefit_ready{host="a"}', "", "no label host of imagefit_ready", id="matcher"),
     pytest.param("sum by (image) (imagefit_decisions_total)", "", "no label image", id="grouping"),
     pytest.param('imagefit_decisions_total{result="rewritten"}', "", "never says rewritten", id="value"),
+    pytest.param('imagefit_decisions_total{reason="nomatch"}', "", "never says nomatch", id="reason"),
+    pytest.param('imagefit_decisions_total{reason!="of"}', "", "never says of", id="value-left-out"),
+    pytest.param('imagefit_fallbacks_total{reason=~"records|plain"}', "", "never says plain", id="one-of-several"),
+    pytest.param('imagefit_registry_requests_total{outcome=~"5..|6.."}', "", "never says 6..", id="status"),
+    pytest.param('imagefit_decisions_total{result="refuse",reason="observe"}', "", "these labels together", id="pair"),
+    pytest.param(
+        'imagefit_decisions_total{result="rewrite",reason!="chosen"}', "", "these labels together", id="nothing-is-left"
+    ),
     pytest.param("imagefit_ready == 0", "{{ $labels.detector }}", "no label detector to show", id="text"),
     pytest.param("imagefit_ready", "{{detector}}", "no label detector to show", id="legend"),
 ]
@@ -136,3 +191,24 @@ WRONG = [
 @pytest.mark.parametrize(("expression", "shown", "fault"), WRONG)
 def test_what_does_not_exist_is_found(expression: str, shown: str, fault: str) -> None:
     assert any(fault in one for one in faults(expression, shown))
+
+
+RIGHT = [
+    pytest.param('imagefit_decisions_total{result="refuse",reason!="no-match"}', id="refused-for-an-error"),
+    pytest.param('imagefit_decisions_total{reason=~"no-.*"}', id="reasons"),
+    pytest.param('imagefit_registry_requests_total{host="any.example.org",outcome="404"}', id="any-host"),
+    pytest.param('imagefit_chosen_total{variant="v3"}', id="any-variant"),
+]
+
+
+@pytest.mark.parametrize("expression", RIGHT)
+def test_what_exists_is_no_fault(expression: str) -> None:
+    assert not list(faults(expression))
+
+
+def test_an_alert_is_for_each_way_in_which_a_pull_is_refused() -> None:
+    """What ``on-error = "fail"`` refuses is no lack of a build."""
+    by_name = {rule["alert"]: rule["expr"] for rule in alert_rules()}
+    assert 'result="refuse",reason="no-match"' in by_name["ImagefitRefusesPulls"]
+    for name in ("ImagefitFailsPulls", "ImagefitDecidesNothing"):
+        assert 'result="refuse",reason!="no-match"' in by_name[name]

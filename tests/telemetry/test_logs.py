@@ -286,8 +286,10 @@ BASIC = base64.b64encode(f"user:{SECRET}".encode()).decode()
 def held() -> list[object]:
     auth = AuthConfig("user", SECRET, BASIC, "https://registry.example", IDENTITY)
     sent = messages.PullImageRequest(
-        image=messages.ImageSpec(image="registry.example/x"),
-        auth=messages.AuthConfig(username="user", password=SECRET, auth=BASIC, identity_token=IDENTITY),
+        image=messages.ImageSpec(image=b"registry.example/x"),
+        auth=messages.AuthConfig(
+            username=b"user", password=SECRET.encode(), auth=BASIC.encode(), identity_token=IDENTITY.encode()
+        ),
     )
     request = read_pull_request(sent.SerializeToString())
     assert request.auth is not None

@@ -15,6 +15,10 @@ from typing import Any, Final, NoReturn
 
 _WIDTH: Final = 80
 _CHOICE: Final = re.compile(r"invalid choice: '([^']*)'")
+_DIALECTS: Final = (
+    *("annotations", "compatibility-spec", "features", "flat-sets", "groups", "namespaces", "nfd", "platform"),
+    "relations",
+)
 _RESULTS: Final = ("rewrite", "pass-through", "refuse")
 
 _MAIN: Final = "Brings the right build of one image tag to this node."
@@ -24,10 +28,11 @@ _SERVE: Final = (
     "reads its configuration anew on SIGHUP and when the files change."
 )
 _EXPLAIN: Final = (
-    "Decides as the daemon would and shows every entry, the best first. A FILE is "
-    "an index, or an OCI layout as FOLDER or FOLDER:NAME; it needs no network."
+    "Decides as the daemon would and shows the entries of the index (numbered from 0) by rank (from 1). A FILE is an "
+    "index, or an OCI layout as FOLDER or FOLDER:NAME; it needs no network."
 )
 _EXPLAINED: Final = """\
+Exit codes: 0 the chosen entry fits, 3 it may fit, 1 none is chosen, 2 error.
 example:
   imagefit explain registry.example.org/team/solver:1.0 --namespace batch"""
 _DOCTOR: Final = (
@@ -39,19 +44,22 @@ examples:
   imagefit doctor registry.example.org/team/solver:1.0
   imagefit doctor registry.example.org/team/solver:1.0 --creds robot"""
 _DECISIONS: Final = (
-    "Shows the latest decisions of the daemon on this node, the newest last, from the file of [decisions] in its "
-    "configuration. IMAGE is a part of an image's name, or a pattern for all of it with * and ?."
+    "Shows the daemon's latest decisions, the newest last, from [decisions] file. IMAGE is a part of an image's name, "
+    "or a pattern for all of it with * and ?."
 )
 _DECIDED: Final = """\
 examples:
-  imagefit decisions --result refuse --since 1h
+  imagefit decisions --reason no-match --since 1h
   imagefit decisions '*/team/solver:*' --entries
   imagefit decisions --follow -o json | jq .why"""
 _CHECK: Final = (
     "Judges a document of any dialect (flat sets, NFD, proposals A to G, a platform) against this node or a profile. "
-    "A set that cannot be read costs itself; the exit code is 2 only where no set is left."
+    "A set that cannot be read costs itself; it is an error only where no set is left."
 )
-_CHECKED: Final = "example:\n  imagefit check compatibility.yaml --node other-node.json"
+_CHECKED: Final = """\
+Exit codes: 0 it holds, 1 it does not, 2 error, 3 it is not known.
+example:
+  imagefit check compatibility.yaml --node other-node.json"""
 _VALIDATE: Final = (
     "Names every fault with its place. Exit codes: 0 no fault, 1 faults, 2 a file cannot be read. "
     "'-o json' writes a list with one object per file."
@@ -62,7 +70,10 @@ _SCHEMA_SHOWN: Final = "example:\n  imagefit schema nfd > nfd.schema.json"
 _NODE: Final = "Shows the facts that images are judged by. '-o json' writes a profile that 'explain --node' replays."
 _NODE_SHOWN: Final = "example:\n  imagefit node -o json > this-node.json"
 _CONFIG: Final = "The configuration: /etc/imagefit/config.toml, then config.d/*.toml beside it in the order of names."
-_CONFIG_CHECK: Final = "Names every fault with its file, line and key. Exit codes: 0 good, 2 not."
+_CONFIG_CHECK: Final = (
+    "Names every fault with its file, line and key, and warns of rules that no pull can reach. Exit codes: 0 good, "
+    "2 not."
+)
 _CONFIG_SHOW: Final = (
     "Shows every value that holds, and which line of which file it is from; for an image what the first [[image]] "
     "rule that matches makes of it."
@@ -80,7 +91,7 @@ _ACTION: Final = "[--config FILE] ACTION"
 _ONE_IMAGE: Final = "[OPTION ...] REF|FILE"
 _REFERENCE: Final = "[OPTION ...] REF"
 _SOME_IMAGES: Final = "[OPTION ...] [IMAGE]"
-_METRICS_OPTION: Final = "where metrics are served, if [metrics] listen does not say: 127.0.0.1:9477"
+_METRICS_OPTION: Final = "where metrics are served if [metrics] listen does not say, such as 127.0.0.1:9477"
 _NODE_OPTION: Final = "judge for this profile or NodeFeature object"
 
 
@@ -115,7 +126,7 @@ class _Command:
     name: str
     about: str
     description: str
-    epilog: str = _CODES
+    epilog: str = ""
     operands: str = "[OPTION ...]"
 
     def settings(self) -> dict[str, Any]:
@@ -160,9 +171,27 @@ class Parser(argparse.ArgumentParser):
         super().error(message)
 
 
+class _Pairs(argparse.Action):
+    """Collects ``KEY=VALUE``, each key once: of two values only one could hold."""
+
+    def __call__(
+        self,
+        _parser: argparse.ArgumentParser,
+        namespace: argparse.Namespace,
+        values: Any,  # noqa: ANN401 - argparse's own signature
+        _option: str | None = None,
+    ) -> None:
+        """Take one pair."""
+        key, value = values
+        given = getattr(namespace, self.dest)
+        if key in given:
+            raise argparse.ArgumentError(self, f"{key!r} is given twice")
+        setattr(namespace, self.dest, {**given, key: value})
+
+
 def parser() -> Parser:
     """Return the parser of the whole command line."""
-    top = Parser(**_Command("", "", _MAIN, operands="[--config FILE] COMMAND ...").settings())
+    top = Parser(**_Command("", "", _MAIN, _CODES, "[--config FILE] COMMAND ...").settings())
     top.add_argument("--config", type=Path, metavar="FILE", help="another configuration file")
     top.start("command")
     _add_serve(top.add(_Command("serve", "answer kubelet's image calls", _SERVE)))
@@ -185,7 +214,7 @@ def _add_output(to: Parser, *forms: str) -> None:
 
 
 def _add_serve(serve: Parser) -> None:
-    serve.add_argument("-v", "--verbose", action="store_true", help="log what a search for a fault needs")
+    serve.add_argument("-v", "--verbose", action="store_true", help="log from level debug, whatever [log] says")
     serve.add_argument("--metrics", metavar="ADDRESS", default="", help=_METRICS_OPTION)
 
 
@@ -195,7 +224,7 @@ def _add_explain(explain: Parser) -> None:
     explain.add_argument("--namespace", metavar="NS", default="", help="the pod's namespace")
     explain.add_argument("--runtime-handler", metavar="NAME", default="", help="the pod's runtime handler")
     explain.add_argument(
-        "--annotation", metavar="KEY=VALUE", type=_pair, action="append", default=[], help="of the pod; may be repeated"
+        "--annotation", metavar="KEY=VALUE", type=_pair, action=_Pairs, default={}, help="of the pod; may be repeated"
     )
     explain.add_argument("--as", dest="as_name", metavar="REF", default="", help="what a FILE is called in a registry")
     explain.add_argument("--referrers", action="store_true", help="believe what only refers to the image")
@@ -221,6 +250,7 @@ def _add_decisions(decisions: Parser) -> None:
     decisions.add_argument(
         "--result", metavar="RESULT", choices=_RESULTS, default="", help="only these: rewrite, pass-through or refuse"
     )
+    decisions.add_argument("--reason", metavar="REASON", default="", help="only these, such as no-match or observe")
     decisions.add_argument("--namespace", metavar="NS", default="", help="only for pods of this namespace")
     decisions.add_argument("--since", metavar="TIME", type=_seconds, help="only later ones, such as 90s, 1h, 2d")
     decisions.add_argument("-n", "--last", metavar="N", type=_count, default=20, help="how many (default: 20)")
@@ -240,16 +270,20 @@ def _add_documents(top: Parser) -> None:
     for command in (check, validate):
         _add_output(command, "table", "json")
     schema = top.add(_Command("schema", "print the JSON Schema of a dialect", _SCHEMA, _SCHEMA_SHOWN, "[DIALECT]"))
-    schema.add_argument("dialect", metavar="DIALECT", nargs="?", help="without one, the dialects are listed")
+    schema.add_argument(
+        "dialect", metavar="DIALECT", nargs="?", choices=_DIALECTS, help="without one, the dialects are listed"
+    )
 
 
 def _add_configuration(config: Parser) -> None:
     config.start("action")
-    config.add(_Command("config check", "find its faults", _CONFIG_CHECK, _CODES))
+    config.add(_Command("config check", "find its faults", _CONFIG_CHECK))
     show = config.add(_Command("config show", "show what holds, and where it is from", _CONFIG_SHOW, _CONFIG_SHOWN))
     show.add_argument("--image", metavar="REF", default="", help="show what holds for pulls of this image")
-    show.add_argument("--namespace", metavar="NS", default="", help="by pods of this namespace")
-    show.add_argument("--runtime-handler", metavar="NAME", default="", help="and of this runtime handler")
+    show.add_argument("--namespace", metavar="NS", default="", help="by pods of this namespace (with --image)")
+    show.add_argument(
+        "--runtime-handler", metavar="NAME", default="", help="and of this runtime handler (with --image)"
+    )
     _add_output(show, "toml", "json")
     config.add(_Command("config schema", "print its JSON Schema", "Prints a schema for editors that know JSON Schema."))
     config.add(_Command("config example", "print an annotated example", "Prints every key with its default."))

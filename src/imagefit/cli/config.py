@@ -11,11 +11,13 @@ from typing import Any, Final
 
 import msgspec
 
-from imagefit.config import DEFAULT_PATH, FaultyConfigurationError, read_config
+from imagefit.config import DEFAULT_PATH, FaultyConfigurationError, Loaded, read_config
 from imagefit.config.example import example
+from imagefit.config.kinds import Trust
 from imagefit.config.lines import Path as KeyPath
 from imagefit.config.merging import Merged
 from imagefit.config.schema import packaged_schema
+from imagefit.config.unreachable import MAX_TOLD, unreachable_rules
 from imagefit.config.writing import Origin, format_keys, format_toml, format_value
 from imagefit.errors import InvalidConfigurationError
 from imagefit.model.glob import ANYTHING
@@ -31,7 +33,7 @@ _ELSEWHERE: Final[Mapping[str, KeyPath]] = {
 
 
 def check_config(config_path: Path | None) -> int:
-    """Read the configuration and say which files are good, and how many rules there are.
+    """Read the configuration and say which files are good, which rules are without effect, and how many there are.
 
     Args:
         config_path: the configuration, or None for the default one.
@@ -51,6 +53,7 @@ def check_config(config_path: Path | None) -> int:
     if not loaded.files:
         print(f"{printable(str(config_path or DEFAULT_PATH))}: not there, the defaults hold")
     config = loaded.config
+    _print_warnings(loaded)
     print(f"rules: {len(config.image)} [[image]], {len(config.prefer)} [[prefer]], {len(config.require)} [[require]]")
     return 0
 
@@ -142,12 +145,20 @@ def _told(error: FaultyConfigurationError) -> InvalidConfigurationError:
     return InvalidConfigurationError(f"{count} faults{f', of which {error.more} are not shown' if error.more else ''}")
 
 
+def _print_warnings(loaded: Loaded) -> None:
+    unreachable = unreachable_rules(loaded.config)
+    for one in unreachable[:MAX_TOLD]:
+        print(f"{loaded.merged.origin(('image', one.number - 1))}: warning: {printable(str(one))}")
+    if len(unreachable) > MAX_TOLD:
+        print(f"and {len(unreachable) - MAX_TOLD} more warnings")
+
+
 def _print_json(data: dict[str, Any]) -> None:
     print(json.dumps(data, indent=2))
 
 
 def _origins(data: Any, origin: Origin, path: KeyPath = ()) -> Iterator[tuple[str, str]]:  # noqa: ANN401 - any value
-    """Yield the name of every key, such as ``image[0].match``, and where its value comes from."""
+    """Yield the name of every key, such as ``image 1.match``, and where its value comes from."""
     for name, value in data.items():
         here = (*path, name)
         if isinstance(value, dict):
@@ -160,7 +171,9 @@ def _origins(data: Any, origin: Origin, path: KeyPath = ()) -> Iterator[tuple[st
 
 
 def _dotted(path: KeyPath) -> str:
-    return "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in path).removeprefix(".")
+    """Return a path in words; tables in arrays are counted from 1, as in ``[[image]] 1``, the name of a rule."""
+    words = (f" {step + 1}" if isinstance(step, int) else f".{step}" for step in path)
+    return "".join(words).removeprefix(".")
 
 
 def _as_written(policy: Policy) -> dict[str, Any]:
@@ -170,6 +183,7 @@ def _as_written(policy: Policy) -> dict[str, Any]:
         "no-match": policy.no_match.value,
         "unknown": policy.unknown.value,
         "on-error": policy.on_error.value,
+        "trust": [Trust.INDEX.value],
         "time-budget": policy.budget_seconds,
         "pod-annotations": sorted(policy.pod_annotations),
         "ranking": [criterion.value for criterion in policy.order],

@@ -5,6 +5,7 @@ comes from images and pods, and a file may be of another version, so nothing of 
 """
 
 import json
+import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -23,6 +24,7 @@ from imagefit.model.truth import Truth
 from imagefit.telemetry.decision_file import Batch, Record, follow, read
 
 _RESULTS: Final = {"rewrite": "green", "refuse": "red"}
+_FIRST_YEAR, _LAST_YEAR = 1, 9999
 _TIME_COLUMNS: Final = 15
 _RESULT_COLUMNS: Final = 12
 _WITH_COLUMNS: Final = 72
@@ -38,6 +40,7 @@ class Wanted:
     Attributes:
         image: a part of the image's name, or a pattern for all of it; empty for any.
         result: empty for any.
+        reason: a word for it or an error's code; empty for any.
         namespace: of the pod; empty for any.
         since_seconds: how old they may be; None for any age.
         last: how many at most.
@@ -45,6 +48,7 @@ class Wanted:
 
     image: str = ""
     result: str = ""
+    reason: str = ""
     namespace: str = ""
     since_seconds: float | None = None
     last: int = 20
@@ -55,6 +59,7 @@ class Wanted:
         return (
             Glob(pattern).matches(_text(record, "image"))
             and self.result in ("", record.get("result"))
+            and self.reason in ("", record.get("reason"))
             and self.namespace in ("", record.get("namespace"))
             and (self.since_seconds is None or _is_since(record, now - timedelta(seconds=self.since_seconds)))
         )
@@ -94,7 +99,7 @@ def decisions(config: Path | None, wanted: Wanted, shown: Shown, *, and_follow: 
 
 
 def _follow(path: Path, wanted: Wanted, shown: Shown) -> int:
-    if not path.exists():
+    if not os.path.lexists(path):
         tell(f"{path} is not there yet", _ADVICE)
     is_first = True
     try:
@@ -121,6 +126,8 @@ def _followed(path: Path) -> Iterator[Batch]:
 _ADVICE: Final = (
     "does 'imagefit serve' run on this node, with the same configuration, and has it been asked for an image?"
 )
+_AS_ROOT: Final = "only root can read it: sudo imagefit decisions"
+_ANOTHER: Final = "the daemon writes nothing there: remove it, or name another [decisions] file"
 
 
 def _path(config: Path | None) -> Path:
@@ -140,8 +147,13 @@ def _read(path: Path) -> Batch:
 
 
 def _unreadable(path: Path, error: OSError) -> ImagefitError:
-    advice = "only root can read it: sudo imagefit decisions" if isinstance(error, PermissionError) else _ADVICE
-    return ImagefitError(f"{path} cannot be read: {error.strerror or error}", advice=advice)
+    if isinstance(error, PermissionError):
+        return ImagefitError(f"{path} cannot be read: {error.strerror}", advice=_AS_ROOT)
+    if path.is_symlink():
+        return ImagefitError(f"{path} is a link, which is not followed", advice=_ANOTHER)
+    if path.exists() and not path.is_file():
+        return ImagefitError(f"{path} is {'a folder' if path.is_dir() else 'no ordinary file'}", advice=_ANOTHER)
+    return ImagefitError(f"{path} cannot be read: {error.strerror or error}", advice=_ADVICE)
 
 
 def _nothing(path: Path, batch: Batch) -> str:
@@ -164,6 +176,8 @@ def _time(record: Record) -> datetime | None:
     try:
         time = datetime.fromisoformat(_text(record, "time"))
     except ValueError:
+        return None
+    if not _FIRST_YEAR < time.year < _LAST_YEAR:  # at the ends of the calendar no zone's time can be told
         return None
     return time if time.tzinfo else time.replace(tzinfo=UTC)
 

@@ -120,7 +120,7 @@ def _doctor(options: argparse.Namespace) -> int:
 def _decisions(options: argparse.Namespace) -> int:
     from imagefit.cli.decisions import Shown, Wanted, decisions
 
-    wanted = Wanted(options.image, options.result, options.namespace, options.since, options.last)
+    wanted = Wanted(options.image, options.result, options.reason, options.namespace, options.since, options.last)
     shown = Shown(as_json=options.output == "json", entries=options.entries)
     return decisions(options.config, wanted, shown, and_follow=options.follow)
 
@@ -144,11 +144,14 @@ def _config(options: argparse.Namespace) -> int:
         case "check":
             return check_config(options.config)
         case "show":
-            as_json = options.output == "json"
-            if not options.image:
-                return show_config(options.config, as_json=as_json)
-            pod = options.namespace, options.runtime_handler
-            return show_policy(options.config, options.image, *pod, as_json=as_json)
+            pod, as_json = (options.namespace, options.runtime_handler), options.output == "json"
+            if options.image:
+                return show_policy(options.config, options.image, *pod, as_json=as_json)
+            if any(pod):
+                raise ImagefitError(
+                    "--namespace and --runtime-handler say whose pull of an image", advice="give --image"
+                )
+            return show_config(options.config, as_json=as_json)
         case "schema":
             return show_config_schema()
         case _:

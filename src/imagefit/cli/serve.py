@@ -34,5 +34,5 @@ def _check_address(metrics: str) -> None:
     try:
         msgspec.convert(metrics, Listen)
     except msgspec.ValidationError as error:
-        advice = "a loopback address such as 127.0.0.1:9477, or unix:/PATH"
+        advice = "a loopback address such as 127.0.0.1:9477, unix:/PATH, or off"
         raise InvalidConfigurationError(f"--metrics {metrics!r} is no address for metrics", advice=advice) from error

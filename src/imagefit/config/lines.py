@@ -56,7 +56,7 @@ def _statements(lines: list[str]) -> Iterator[tuple[int, bool, dict[str, Any]]]:
             try:
                 data = tomllib.loads(statement)
                 break
-            except tomllib.TOMLDecodeError:
+            except (ValueError, RecursionError):  # RecursionError: it parsed as a whole, from less deep in the stack
                 tried += len(statement)
             if tried > _MAX_TRIED_CHARACTERS:
                 return

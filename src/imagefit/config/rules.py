@@ -84,7 +84,10 @@ class PolicySettings(Table, frozen=True, kw_only=True):
     time_budget: Annotated[Seconds, about("Longest time for a decision; `on-error` says what happens then.")] = 10.0
     pod_annotations: Annotated[
         tuple[PodAnnotation, ...],
-        about("By which annotations pods may narrow this policy (they can never widen it)."),
+        about(
+            "By which annotations pods may change the policy of their own pulls. `imagefit.dev/mode` switches off "
+            "`require` and `no-match` for such a pull, too: name it only where pods may do that."
+        ),
     ] = ()
 
     def policy(self, order: Order, prefer: tuple[Prefer, ...], require: tuple[Require, ...]) -> Policy:

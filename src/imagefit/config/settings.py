@@ -174,7 +174,9 @@ class Config(Table, frozen=True, kw_only=True):
     containerd: Annotated[Containerd, about("What the calls are passed on to.")] = Containerd()
     registry: Annotated[Registry, about("How registries are reached, and where answers are kept.")] = Registry()
     node: Annotated[NodeSettings, about("Where the node's facts come from.")] = NodeSettings()
-    policy: Annotated[PolicySettings, about("What becomes of pulls that no `[[image]]` is for.")] = PolicySettings()
+    policy: Annotated[
+        PolicySettings, about("What becomes of pulls; also what holds where the `[[image]]` of a pull does not say.")
+    ] = PolicySettings()
     ranking: Annotated[Ranking, about("What ranks one entry of an index before another.")] = Ranking()
     prefer: Annotated[
         Prefers,

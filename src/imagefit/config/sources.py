@@ -8,7 +8,7 @@ import os
 import re
 import stat
 import tomllib
-from collections.abc import Hashable
+from collections.abc import Hashable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -106,7 +106,7 @@ def read_sources(path: Path | None, user: int | None = None) -> tuple[Source | F
     """
     main = path or DEFAULT_PATH
     user = os.geteuid() if user is None else user
-    found: list[Source | Fault] = []
+    found: list[Source | Fault] = [*_distrusted_folders(main, user)]
     if is_there(main):
         found.append(_source(main, user))
     elif path is not None:
@@ -180,11 +180,11 @@ def _listed(folder: Path) -> tuple[Path, ...]:
 def _source(path: Path, user: int) -> Source | Fault:
     try:
         with open(path, "rb", opener=_opened) as file:
-            wrong = _distrusted(os.fstat(file.fileno()), user)
+            wrong = _distrusted(shown_path(path), os.fstat(file.fileno()), user)
             content = b"" if wrong else file.read(MAX_BYTES + 1)
     except (OSError, ValueError) as error:
         return _unreadable(path, error)
-    return Fault(shown_path(path), wrong) if wrong else parse_source(content, shown_path(path))
+    return wrong or parse_source(content, shown_path(path))
 
 
 def _opened(path: str, flags: int) -> int:
@@ -192,17 +192,32 @@ def _opened(path: str, flags: int) -> int:
     return os.open(path, flags | os.O_NONBLOCK)
 
 
-def _distrusted(status: os.stat_result, user: int) -> str:
-    """Return why a file is not to be read; empty where it is. It steers what root pulls."""
+def _distrusted(file: str, status: os.stat_result, user: int) -> Fault | None:
+    """Return why a file is not to be read; None where it is. It steers what root pulls."""
     if not stat.S_ISREG(status.st_mode):
-        return "is no regular file"
+        return Fault(file, "is no regular file")
     if user != _ROOT_USER:
-        return ""
+        return None
     if status.st_uid != _ROOT_USER:
-        return f"belongs to user {status.st_uid}, not to root"
+        return Fault(file, f"belongs to user {status.st_uid}, not to root", "chown root")
     if status.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
-        return f"can be written by others than its owner (mode {stat.S_IMODE(status.st_mode):o})"
-    return ""
+        mode = stat.S_IMODE(status.st_mode)
+        return Fault(file, f"can be written by others than its owner (mode {mode:o})", "chmod go-w")
+    return None
+
+
+def _distrusted_folders(main: Path, user: int) -> Iterator[Fault]:
+    """Yield the folders in which others than root may put, take away and exchange what root reads."""
+    for folder in (main.parent, folder_of(main)) if user == _ROOT_USER else ():
+        try:
+            status = folder.stat()
+        except (OSError, ValueError):
+            continue
+        if status.st_uid != _ROOT_USER:
+            yield Fault(shown_path(folder), f"belongs to user {status.st_uid}, not to root", "chown root")
+        elif status.st_mode & (stat.S_IWGRP | stat.S_IWOTH) and not status.st_mode & stat.S_ISVTX:
+            mode = stat.S_IMODE(status.st_mode)
+            yield Fault(shown_path(folder), f"can be written by others than its owner (mode {mode:o})", "chmod go-w")
 
 
 def _unreadable(path: Path, error: OSError | ValueError) -> Fault:

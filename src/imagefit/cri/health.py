@@ -74,10 +74,11 @@ class Health:
     async def _changes(self) -> AsyncIterator[bytes]:
         said = None
         while True:
+            is_last = self._stopping.is_set()
             status = await self._status()
             if status != said:
                 yield status
-            if self._stopping.is_set():
+            if is_last:
                 return
             said = status
             with contextlib.suppress(TimeoutError):

@@ -3,27 +3,28 @@ from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
-from collections.abc import Mapping as _Mapping
+from collections.abc import Iterable as _Iterable, Mapping as _Mapping
 from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class ImageSpec(_message.Message):
     __slots__ = ("image", "annotations", "runtime_handler")
-    class AnnotationsEntry(_message.Message):
-        __slots__ = ("key", "value")
-        KEY_FIELD_NUMBER: _ClassVar[int]
-        VALUE_FIELD_NUMBER: _ClassVar[int]
-        key: str
-        value: str
-        def __init__(self, key: _Optional[str] = ..., value: _Optional[str] = ...) -> None: ...
     IMAGE_FIELD_NUMBER: _ClassVar[int]
     ANNOTATIONS_FIELD_NUMBER: _ClassVar[int]
     RUNTIME_HANDLER_FIELD_NUMBER: _ClassVar[int]
-    image: str
-    annotations: _containers.ScalarMap[str, str]
-    runtime_handler: str
-    def __init__(self, image: _Optional[str] = ..., annotations: _Optional[_Mapping[str, str]] = ..., runtime_handler: _Optional[str] = ...) -> None: ...
+    image: bytes
+    annotations: _containers.RepeatedCompositeFieldContainer[TextEntry]
+    runtime_handler: bytes
+    def __init__(self, image: _Optional[bytes] = ..., annotations: _Optional[_Iterable[_Union[TextEntry, _Mapping]]] = ..., runtime_handler: _Optional[bytes] = ...) -> None: ...
+
+class TextEntry(_message.Message):
+    __slots__ = ("key", "value")
+    KEY_FIELD_NUMBER: _ClassVar[int]
+    VALUE_FIELD_NUMBER: _ClassVar[int]
+    key: bytes
+    value: bytes
+    def __init__(self, key: _Optional[bytes] = ..., value: _Optional[bytes] = ...) -> None: ...
 
 class AuthConfig(_message.Message):
     __slots__ = ("username", "password", "auth", "server_address", "identity_token")
@@ -32,33 +33,26 @@ class AuthConfig(_message.Message):
     AUTH_FIELD_NUMBER: _ClassVar[int]
     SERVER_ADDRESS_FIELD_NUMBER: _ClassVar[int]
     IDENTITY_TOKEN_FIELD_NUMBER: _ClassVar[int]
-    username: str
-    password: str
-    auth: str
-    server_address: str
-    identity_token: str
-    def __init__(self, username: _Optional[str] = ..., password: _Optional[str] = ..., auth: _Optional[str] = ..., server_address: _Optional[str] = ..., identity_token: _Optional[str] = ...) -> None: ...
+    username: bytes
+    password: bytes
+    auth: bytes
+    server_address: bytes
+    identity_token: bytes
+    def __init__(self, username: _Optional[bytes] = ..., password: _Optional[bytes] = ..., auth: _Optional[bytes] = ..., server_address: _Optional[bytes] = ..., identity_token: _Optional[bytes] = ...) -> None: ...
 
 class PodSandboxMetadata(_message.Message):
     __slots__ = ("namespace",)
     NAMESPACE_FIELD_NUMBER: _ClassVar[int]
-    namespace: str
-    def __init__(self, namespace: _Optional[str] = ...) -> None: ...
+    namespace: bytes
+    def __init__(self, namespace: _Optional[bytes] = ...) -> None: ...
 
 class PodSandboxConfig(_message.Message):
     __slots__ = ("metadata", "annotations")
-    class AnnotationsEntry(_message.Message):
-        __slots__ = ("key", "value")
-        KEY_FIELD_NUMBER: _ClassVar[int]
-        VALUE_FIELD_NUMBER: _ClassVar[int]
-        key: str
-        value: str
-        def __init__(self, key: _Optional[str] = ..., value: _Optional[str] = ...) -> None: ...
     METADATA_FIELD_NUMBER: _ClassVar[int]
     ANNOTATIONS_FIELD_NUMBER: _ClassVar[int]
     metadata: PodSandboxMetadata
-    annotations: _containers.ScalarMap[str, str]
-    def __init__(self, metadata: _Optional[_Union[PodSandboxMetadata, _Mapping]] = ..., annotations: _Optional[_Mapping[str, str]] = ...) -> None: ...
+    annotations: _containers.RepeatedCompositeFieldContainer[TextEntry]
+    def __init__(self, metadata: _Optional[_Union[PodSandboxMetadata, _Mapping]] = ..., annotations: _Optional[_Iterable[_Union[TextEntry, _Mapping]]] = ...) -> None: ...
 
 class PullImageRequest(_message.Message):
     __slots__ = ("image", "auth", "sandbox_config")

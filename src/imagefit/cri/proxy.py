@@ -1,14 +1,15 @@
 """The gRPC server that kubelet talks to: every call is forwarded as raw bytes, PullImage is looked at first.
 
 Knows how to be invisible: metadata, deadline, cancellation, status, details and trailers pass both ways. Leaves the
-choice to the function it is given and containerd's records to ``records``.
+choice to the chooser it is given and containerd's records to ``records``.
 """
 
+import contextlib
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, NoReturn, assert_never
+from typing import Any, NoReturn, Protocol, assert_never
 
 import grpc
 import grpc.aio
@@ -22,15 +23,27 @@ from imagefit.errors import RecordsError
 from imagefit.model.decision import Outcome, PassThrough, Refuse, Rewrite
 from imagefit.telemetry import metrics, tracing
 
-Choose = Callable[[PullRequest, float | None], Awaitable[Outcome]]
-"""Decides what becomes of a pull, given the seconds that its caller still waits if limited; must not raise."""
-
 Missing = Callable[[], Awaitable[str]]
 Context = grpc.aio.ServicerContext[bytes, bytes]
 _TRACEPARENT = "traceparent"
 log = telemetry.part("cri")
 # Set anew by our own channel and server; passing them on would send them twice.
 _HOP_BY_HOP = frozenset({"user-agent", "content-type", "te", "grpc-timeout", "grpc-accept-encoding"})
+
+
+class Chooser(Protocol):
+    """Decides about pulls."""
+
+    async def choose(self, request: PullRequest, remaining_seconds: float | None, /) -> Outcome:
+        """Return what becomes of a pull; must not raise.
+
+        Args:
+            request: as kubelet sent it.
+            remaining_seconds: how long its caller still waits; None where that is not limited.
+        """
+
+    def records_failed(self, request: PullRequest, rewrite: Rewrite, error: RecordsError, /) -> PassThrough | Refuse:
+        """Return what becomes of a pull that has been rewritten in vain; must not raise."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,19 +58,19 @@ class _Answer:
 class Proxy(grpc.GenericRpcHandler):  # type: ignore[type-arg] # not generic at run time
     """Answers every method of every service by asking containerd."""
 
-    def __init__(self, backend: Backend, records: Records, choose: Choose, missing: Missing | None = None) -> None:
-        """Forward to ``backend`` and ask ``choose`` about every PullImage.
+    def __init__(self, backend: Backend, records: Records, chooser: Chooser, missing: Missing | None = None) -> None:
+        """Forward to ``backend`` and ask ``chooser`` about every PullImage.
 
         Args:
             backend: containerd.
             records: of the images that are chosen.
-            choose: what becomes of a pull.
+            chooser: decides what becomes of a pull.
             missing: returns what keeps pulls from being answered now, empty for nothing; with it the gRPC health
                 service speaks of imagefit, without it of containerd.
         """
         self._backend = backend
         self._records = records
-        self._choose = choose
+        self._chooser = chooser
         self._handlers = {method: self._unary_handler(method) for method in UNARY_METHODS}
         self._health = None if missing is None else Health(missing, self._forward_stream)
         if self._health is not None:
@@ -110,22 +123,31 @@ class Proxy(grpc.GenericRpcHandler):  # type: ignore[type-arg] # not generic at 
     async def _pull(self, method: str, content: bytes, context: Context) -> bytes:
         try:
             request = read_pull_request(content, _traceparent(context))
-        except UnreadableMessageError:
+        except UnreadableMessageError as error:
+            # Not even its name can be read; containerd reads it with the same rules, and says so to kubelet.
+            log.warning("pull-not-read", error=error)
+            metrics.FALLBACKS.add(reason="pull-not-read")
             return await self._forward(method, content, context)
         with tracing.span("PullImage", parent=request.traceparent):
             return await self._pull_as_chosen(method, request, context)
 
     async def _pull_as_chosen(self, method: str, request: PullRequest, context: Context) -> bytes:
-        outcome = await self._choose(request, context.time_remaining())
+        outcome = await self._chooser.choose(request, context.time_remaining())
+        if isinstance(outcome, Rewrite):
+            return await self._pull_chosen(method, request, outcome, context)
+        return await self._pull_not_rewritten(method, request, outcome, context)
+
+    async def _pull_not_rewritten(
+        self, method: str, request: PullRequest, outcome: PassThrough | Refuse, context: Context
+    ) -> bytes:
         match outcome:
             case PassThrough(reference):
                 async with self._records.kept(method, reference):
-                    return await self._forward(method, request.content, context)
+                    with _timed_pull():
+                        return await self._forward(method, request.content, context)
             case Refuse(message):
                 code = grpc.StatusCode.UNAVAILABLE if outcome.transient else grpc.StatusCode.FAILED_PRECONDITION
                 return await context.abort(code, message)
-            case Rewrite():
-                return await self._pull_chosen(method, request, outcome, context)
             case _:
                 assert_never(outcome)
 
@@ -134,21 +156,28 @@ class Proxy(grpc.GenericRpcHandler):  # type: ignore[type-arg] # not generic at 
         answers: list[_Answer] = []
 
         async def pull() -> bytes:
-            started = time.perf_counter()
-            answers.append(await self._answer(method, rewritten, context))
-            metrics.STEP_SECONDS.observe(time.perf_counter() - started, step="pull")
+            with _timed_pull():
+                answers.append(await self._answer(method, rewritten, context))
             return answers[-1].reply
 
         try:
             reply = await self._records.pulled(method, rewrite, pull)
         except RecordsError as error:
-            metrics.FALLBACKS.add(reason=error.code)
             log.warning("records-failed", image=rewrite.reference, chosen=rewrite.chosen_digest, error=error)
+            outcome = self._chooser.records_failed(request, rewrite, error)
         else:
             await _pass_metadata(answers[-1].initial, answers[-1].trailing, context)
             return reply
-        async with self._records.kept(method, rewrite.reference):
-            return await self._forward(method, request.content, context)
+        return await self._pull_not_rewritten(method, request, outcome, context)
+
+
+@contextlib.contextmanager
+def _timed_pull() -> Iterator[None]:
+    started = time.perf_counter()
+    try:
+        yield
+    finally:
+        metrics.STEP_SECONDS.observe(time.perf_counter() - started, step="pull")
 
 
 def _request_metadata(context: Context) -> Metadata:

@@ -70,7 +70,7 @@ class PullRequest:
     def rewritten(self, image: str) -> bytes:
         """Return the request with only the image name changed; unknown fields stay as they are."""
         request = messages.PullImageRequest.FromString(self.content)
-        request.image.image = image
+        request.image.image = image.encode()
         return request.SerializeToString()
 
 
@@ -109,13 +109,13 @@ def read_pull_request(content: bytes, traceparent: str = "") -> PullRequest:
     """
     request = _parsed(messages.PullImageRequest, content)
     image, sandbox = request.image, request.sandbox_config
-    annotations = {**sandbox.annotations, **image.annotations}
+    annotations = {_text(one.key): _text(one.value) for one in (*sandbox.annotations, *image.annotations)}
     return PullRequest(
-        image.image,
+        _text(image.image),
         _auth_config(request.auth) if request.HasField("auth") else None,
         content,
-        sandbox.metadata.namespace,
-        image.runtime_handler,
+        _text(sandbox.metadata.namespace),
+        _text(image.runtime_handler),
         {name: annotations[name] for name in POD_ANNOTATIONS if name in annotations},
         traceparent,
     )
@@ -132,7 +132,7 @@ def read_pull_response(content: bytes) -> str:
 
 def image_status_request(name: str) -> bytes:
     """Return an ImageStatus request for an image name."""
-    return messages.ImageStatusRequest(image=messages.ImageSpec(image=name)).SerializeToString()
+    return messages.ImageStatusRequest(image=messages.ImageSpec(image=name.encode())).SerializeToString()
 
 
 def read_image_status(content: bytes) -> str:
@@ -207,7 +207,13 @@ def _image(name: str, target: bytes) -> messages.Image:
 
 
 def _auth_config(auth: messages.AuthConfig) -> AuthConfig:
-    return AuthConfig(auth.username, auth.password, auth.auth, auth.server_address, auth.identity_token)
+    fields = (auth.username, auth.password, auth.auth, auth.server_address, auth.identity_token)
+    return AuthConfig(*map(_text, fields))
+
+
+def _text(content: bytes) -> str:
+    """Return text that somebody else wrote; what is not UTF-8 must not keep the rest from being read."""
+    return content.decode(errors="replace")
 
 
 def _parsed(kind: type[_Message], content: bytes) -> _Message:

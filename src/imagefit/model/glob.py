@@ -5,7 +5,7 @@ time whatever the pattern, since the text may come from an image author.
 """
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Final
 
@@ -18,10 +18,15 @@ class Glob:
     """One pattern; case counts."""
 
     text: str
+    _pattern: re.Pattern[str] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        """Compile the pattern, once: a thousand rules are tried on every pull."""
+        object.__setattr__(self, "_pattern", _compiled(self.text))
 
     def matches(self, text: str) -> bool:
         """Tell whether the pattern stands for the whole of ``text``."""
-        return _compiled(self.text).fullmatch(text) is not None
+        return self._pattern.fullmatch(text) is not None
 
     @property
     def is_exact(self) -> bool:
@@ -33,10 +38,6 @@ class Glob:
         return self.text
 
 
-ANYTHING: Final = Glob("*")
-"""Matches every text, the empty one too."""
-
-
 @lru_cache(_COMPILED_PATTERNS)
 def _compiled(pattern: str) -> re.Pattern[str]:
     first, *rest = ["".join("." if one == "?" else re.escape(one) for one in part) for part in pattern.split("*")]
@@ -45,3 +46,7 @@ def _compiled(pattern: str) -> re.Pattern[str]:
     # An atomic group per part: the first place where a part fits is as good as any later one, so none is tried twice.
     *middle, last = rest
     return re.compile(first + "".join(f"(?>.*?{part})" for part in middle if part) + f".*{last}", re.DOTALL)
+
+
+ANYTHING: Final = Glob("*")
+"""Matches every text, the empty one too."""

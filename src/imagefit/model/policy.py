@@ -106,10 +106,20 @@ class Requirement:
 
 @dataclass(frozen=True, slots=True)
 class Preference:
-    """Entries that meet ``wish`` gain ``weight``, which may be negative."""
+    """Entries that meet ``wish``, or one of ``others``, gain ``weight`` once; it may be negative."""
 
     wish: Requirement
     weight: int = 1
+    others: tuple[Requirement, ...] = ()
+
+    @property
+    def wishes(self) -> tuple[Requirement, ...]:
+        """Everything of which one is enough."""
+        return (self.wish, *self.others)
+
+    def __str__(self) -> str:
+        """Return the wishes in words."""
+        return " or ".join(map(str, self.wishes))
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,7 +203,7 @@ class ImageRule:
 
 
 PREFER_TAG: Final = "imagefit.dev/prefer-tag"
-"""Pod annotation: tags, separated by commas, that count as preferences of weight 1."""
+"""Pod annotation: tags, separated by commas; an entry that has one of them or more gains a weight of 1."""
 FORBID_TAG: Final = "imagefit.dev/forbid-tag"
 """Pod annotation: tags, separated by commas; an entry that has one is no candidate."""
 MODE: Final = "imagefit.dev/mode"
@@ -244,7 +254,8 @@ def _with_tags(policy: Policy, name: str, value: str) -> Policy:
     wishes = tuple(Requirement((Condition(Trait.TAG, Glob(tag)),)) for tag in tags)
     if name == FORBID_TAG:
         return replace(policy, forbid=policy.forbid + wishes)
-    return replace(policy, prefer=policy.prefer + tuple(map(Preference, wishes)))
+    # One preference for all: a pod that says much must not weigh more than one that says little.
+    return replace(policy, prefer=(*policy.prefer, Preference(wishes[0], 1, wishes[1:]))) if wishes else policy
 
 
 def _noted(policy: Policy, note: str) -> Policy:

@@ -42,14 +42,16 @@ def registry_client(places: Places, memory: Memory | None = None) -> RegistryCli
         Hosts(places.config_paths, places.containerd_config, _report_hosts),
         ContentCache(places.cache, on_problem=_report_cache),
         f"imagefit/{version('imagefit')}",
-        _report_request,
+        report_request,
         memory,
     )
 
 
-def _report_request(host: str, method: str, outcome: str) -> None:
+def report_request(host: str, method: str, outcome: str) -> None:
     """Count and log one request on the wire."""
-    metrics.REGISTRY_REQUESTS.add(host=host, method=method, outcome=outcome)
+    # A registry can answer with any number; there must be room for the words of others.
+    counted = f"{outcome[0]}xx" if outcome.isdecimal() and outcome not in metrics.STATUSES else outcome
+    metrics.REGISTRY_REQUESTS.add(host=host, method=method, outcome=counted)
     log.debug("registry-request", host=host, method=method, outcome=outcome)
 
 

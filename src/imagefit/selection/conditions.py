@@ -21,6 +21,7 @@ from imagefit.model.truth import Truth
 _FROM_METADATA: Final = frozenset({Trait.LABEL, Trait.TAG, Trait.FEATURE})
 _NAMES_ELEMENT: Final = frozenset({Op.EXISTS, Op.ANY})
 _SPELLINGS: Final = 1024
+_MAX_CHARACTERS: Final = 4096
 
 
 def meets(requirement: Requirement, descriptor: Descriptor, verdict: Verdict) -> bool:
@@ -53,12 +54,12 @@ class _Holding:
         match condition.trait:
             case Trait.LABEL:
                 return any(
-                    condition.name.matches(label) and condition.value.matches(asked) for label, asked in self.labels
+                    _matches(condition.name, label) and _matches(condition.value, asked) for label, asked in self.labels
                 )
             case Trait.TAG:
-                return any(map(condition.name.matches, self.tags))
+                return any(_matches(condition.name, tag) for tag in self.tags)
             case _:
-                return any(glob.matches(one) for glob in _spellings(condition.name) for one in self.features)
+                return any(_matches(glob, one) for glob in _spellings(condition.name) for one in self.features)
 
 
 class Documents:
@@ -135,8 +136,8 @@ class Traits:
     def _claims(self, condition: Condition) -> bool:
         name, claims = condition.name, self._verdict.claims
         if name.is_exact:
-            return name.text in claims and condition.value.matches(claims[name.text])
-        return any(name.matches(claim) and condition.value.matches(value) for claim, value in claims.items())
+            return name.text in claims and _matches(condition.value, claims[name.text])
+        return any(_matches(name, claim) and _matches(condition.value, value) for claim, value in claims.items())
 
     def _own_holding(self) -> _Holding:
         if self._own is None:
@@ -189,6 +190,15 @@ def _flags(question: Question, asked: str) -> tuple[str, ...]:
             return tuple(name for name, expression in elements or () if expression.op in _NAMES_ELEMENT)
         case _:
             return ()
+
+
+def _matches(pattern: Glob, text: str) -> bool:
+    """Tell whether a pattern matches what an author wrote; a text that is longer than any that is meant never does.
+
+    Matching holds the interpreter for as long as the text and the pattern take together: megabytes would stop every
+    call of the node.
+    """
+    return len(text) <= _MAX_CHARACTERS and pattern.matches(text)
 
 
 def _lower(glob: Glob) -> Glob:

@@ -67,7 +67,8 @@ def refusal(decision: Decision, reference: str) -> str:
     fits = "may be pulled on" if any(one.barred for one in decision.ranking) else "fits"
     text = f"imagefit: no build of {cut(reference)} {fits} this node ({total} in the index{rule})"
     for number, ranked in enumerate(decision.ranking):
-        part = f"; {platform_of(ranked)} {short(ranked.descriptor.digest)}: {reason(ranked)}"
+        named = f"entry {ranked.position} ({platform_of(ranked)}, {short(ranked.descriptor.digest)})"
+        part = f"; {named}: {reason(ranked)}"
         rest = f"; and {total - number} more"
         if len((text + part + rest).encode()) >= MAX_REFUSAL_BYTES:
             return text + rest
@@ -78,7 +79,8 @@ def refusal(decision: Decision, reference: str) -> str:
 def summary(decision: Decision) -> list[dict[str, Any]]:
     """Return a line per entry as JSON-ready data, best first, at most ``MAX_SUMMARY_ENTRIES``.
 
-    Every entry has ``position``, ``digest``, ``platform``, ``verdict``, ``rank`` (1 is the best) and ``reason``.
+    Every entry has ``position`` (from 0, as in the index), ``digest``, ``platform``, ``verdict``, ``rank`` (1 is the
+    best), ``barred`` (None, or by which part of the policy and its requirement) and ``reason``.
     """
     return [_line(ranked, number) for number, ranked in enumerate(decision.ranking[:MAX_SUMMARY_ENTRIES], start=1)]
 
@@ -88,10 +90,9 @@ def as_data(decision: Decision) -> dict[str, Any]:
 
     ``notes`` say what was left out on the way.
 
-    Every entry has what ``summary`` has, ``barred`` (None, or by which part of the policy and its requirement),
-    ``merits`` by criterion, the ``preferences`` that it meets, ``findings`` (its own and those of the deciding sets),
-    ``documents`` with every set, and ``problems``. A document has the ``referrer`` that it came from, where the index
-    does not vouch for it, and whether it ``counts``.
+    Every entry has what ``summary`` has, ``merits`` by criterion, the ``preferences`` that it meets, ``findings`` (its
+    own and those of the deciding sets), ``documents`` with every set, and ``problems``. A document has the ``referrer``
+    that it came from, where the index does not vouch for it, and whether it ``counts``.
     """
     chosen = decision.chosen
     entries = [_entry(ranked, number) for number, ranked in enumerate(decision.ranking, start=1)]
@@ -134,6 +135,7 @@ def _line(ranked: Ranked, number: int) -> dict[str, Any]:
         "platform": platform_of(ranked),
         "verdict": ranked.verdict.truth,
         "rank": number,
+        "barred": _barred(ranked),
         "reason": reason(ranked),
     }
 
@@ -142,9 +144,8 @@ def _entry(ranked: Ranked, number: int) -> dict[str, Any]:
     verdict = ranked.verdict
     return {
         **_line(ranked, number),
-        "barred": _barred(ranked),
         "merits": {name: value for name, value in ranked.merits.items() if name is not Criterion.POSITION},
-        "preferences": [{"preference": str(one.wish), "weight": one.weight} for one in ranked.met[:_MAX_PREFERENCES]],
+        "preferences": [{"preference": str(one), "weight": one.weight} for one in ranked.met[:_MAX_PREFERENCES]],
         "findings": [_finding(finding) for finding in verdict.deciding],
         "documents": [
             *(_document(document, counts=True) for document in verdict.documents),

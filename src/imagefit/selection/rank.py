@@ -11,7 +11,7 @@ from imagefit.model.decision import Bar, Barred, Decision, Ranked, Verdict
 from imagefit.model.facts import Node, platform_name
 from imagefit.model.microarchitecture import depth, normalize
 from imagefit.model.oci import Descriptor
-from imagefit.model.policy import Criterion, Policy, Unknown
+from imagefit.model.policy import Criterion, Policy, Preference, Unknown
 from imagefit.model.requirement import RunsOn
 from imagefit.model.truth import Truth
 from imagefit.selection.conditions import Documents, Traits
@@ -98,13 +98,13 @@ def surely_barred(policy: Policy, own: Traits, truth: Truth) -> bool:
 
 def preference(policy: Policy, traits: Traits) -> int:
     """Return the sum of the weights of the preferences that an entry meets."""
-    return sum(one.weight for one in policy.prefer if traits.meets(one.wish))
+    return sum(one.weight for one in _met(policy, traits))
 
 
 def highest_preference(policy: Policy, own: Traits) -> int:
     """Return the most that an entry's preference can become with metadata; ``own`` are its traits without any."""
     return sum(
-        one.weight for one in policy.prefer if (own.may_meet(one.wish) if one.weight > 0 else own.meets(one.wish))
+        one.weight for one in policy.prefer if any(map(own.may_meet if one.weight > 0 else own.meets, one.wishes))
     )
 
 
@@ -125,7 +125,7 @@ def plain_choice(entries: Sequence[Descriptor], node: Node) -> frozenset[int]:
 def _ranked(
     position: int, descriptor: Descriptor, verdict: Verdict, policy: Policy, traits: Traits, also_runs: frozenset[str]
 ) -> Ranked:
-    met = tuple(one for one in policy.prefer if traits.meets(one.wish))
+    met = _met(policy, traits)
     bar = barred(policy, traits, verdict.truth)
     merits = {
         Criterion.TIER: _TIERS[verdict.truth] if bar is None else _BARRED_TIER,
@@ -136,6 +136,10 @@ def _ranked(
         Criterion.POSITION: -position,
     }
     return Ranked(position, descriptor, verdict, merits, bar, met)
+
+
+def _met(policy: Policy, traits: Traits) -> tuple[Preference, ...]:
+    return tuple(one for one in policy.prefer if any(map(traits.meets, one.wishes)))
 
 
 def _score(verdict: Verdict) -> int:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from imagefit.formats.carriers import FAMILIES, is_artifact
 from imagefit.formats.contract import Locator
 from imagefit.formats.profile import profile_of
-from imagefit.model.decision import Decision, DocumentVerdict, Verdict
+from imagefit.model.decision import Decision, DocumentVerdict, Ranked, Verdict
 from imagefit.model.facts import Node
 from imagefit.model.oci import Descriptor, ImageIndex
 from imagefit.model.policy import Criterion, Policy
@@ -137,7 +137,7 @@ class Selection:
             self._policy,
             ranking,
             chosen,
-            decided_by(candidates[0], candidates[1], self._policy.order) if len(candidates) > 1 else None,
+            self._decided_by(*candidates[:2]) if len(candidates) > 1 else None,
             chosen is not None and plain_choice(self._index.entries, self._node) == {chosen.position},
         )
 
@@ -168,6 +168,11 @@ class Selection:
             else:
                 entry.skipped = reason
         return tuple(wanted)
+
+    def _decided_by(self, chosen: Ranked, runner_up: Ranked) -> Criterion:
+        """Return what told the two apart; metadata that was not needed for it is not why an entry lost."""
+        is_skipped = self._entries[runner_up.position].skipped is _NOT_NEEDED
+        return Criterion.PREFERENCE if is_skipped else decided_by(chosen, runner_up, self._policy.order)
 
     def _start(self, position: int, descriptor: Descriptor) -> _Entry:
         self._pulse()

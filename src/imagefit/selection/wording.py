@@ -9,7 +9,7 @@ from itertools import islice
 from typing import Final, assert_never
 
 from imagefit.model.decision import Bar, Barred, Finding, Ranked, Verdict, leaves
-from imagefit.model.policy import Criterion, Preference
+from imagefit.model.policy import Criterion, Preference, Trait
 from imagefit.model.requirement import Origin, RunsOn
 from imagefit.model.truth import Truth
 
@@ -17,6 +17,7 @@ OUTSIDE: Final = "from a referrer, not vouched for by the index"
 """What is said of metadata that only refers to the image."""
 _MAX_WORDS = 120
 _MAX_NAMED = 40
+_MAX_COUNTED = 99
 _MAX_WISHES = 3
 _DIGEST_CHARACTERS = len("sha256:") + 12
 
@@ -50,7 +51,7 @@ def phrase(finding: Finding) -> str:
 
 def preferred(one: Preference) -> str:
     """Return one preference in words, such as ``tag gpu +5``."""
-    return f"{cut(str(one.wish))} {one.weight:+}"
+    return f"{cut(str(one))} {one.weight:+}"
 
 
 def reason(ranked: Ranked) -> str:
@@ -66,7 +67,7 @@ def reason(ranked: Ranked) -> str:
 def _barred(barred: Barred, verdict: Verdict) -> str:
     match barred.bar:
         case Bar.REQUIRE:
-            words = f"the operator requires {cut(str(barred.requirement))}"
+            words = f"the operator requires {cut(str(barred.requirement))}{_its_tags(barred, verdict)}"
             # What could not be read might have met the requirement.
             doubt = ", and it is not known whether it fits" if verdict.truth is Truth.UNKNOWN else ""
         case Bar.FORBID:
@@ -78,13 +79,23 @@ def _barred(barred: Barred, verdict: Verdict) -> str:
     return f"{words}{doubt}: {_because(verdict)}" if doubt else words
 
 
+def _its_tags(barred: Barred, verdict: Verdict) -> str:
+    """Return the tags that an entry has, where one is missing."""
+    conditions = barred.requirement.conditions if barred.requirement else ()
+    if all(one.trait is not Trait.TAG for one in conditions):
+        return ""
+    sets = (one for document in verdict.documents for one in document.alternatives)
+    tags = dict.fromkeys(cut(tag) for one in sets for tag in one.alternative.tags[:_MAX_NAMED])
+    return cut(f" (its tags: {', '.join(islice(tags, _MAX_NAMED))})") if tags else " (it has no tags)"
+
+
 def _because(verdict: Verdict) -> str:
-    for truth in (Truth.NO, Truth.UNKNOWN):
-        first = next(((finding, origin) for finding, origin in _deciding(verdict) if finding.truth is truth), None)
-        if verdict.truth is truth and first is not None:
-            finding, origin = first
-            return f"{phrase(finding)} ({OUTSIDE})" if origin else phrase(finding)
     if verdict.truth is not Truth.YES:
+        alike = (pair for pair in _deciding(verdict) if pair[0].truth is verdict.truth)
+        for finding, origin in alike:
+            others = sum(1 for _ in islice(alike, _MAX_COUNTED))
+            more = f" (and {others} more check{'s' * (others > 1)})" if others else ""
+            return phrase(finding) + (f" ({OUTSIDE})" if origin else "") + more
         return next((cut(str(problem)) for problem in verdict.problems), "what it asks for can never hold")
     deciding = (document.deciding for document in verdict.documents)
     tags = [tag[:_MAX_WORDS] for one in deciding if one for tag in one.alternative.tags[:_MAX_NAMED]]
@@ -108,7 +119,7 @@ def advantage(better: Ranked, worse: Ranked, criterion: Criterion) -> str:
         case Criterion.TIER:
             return _surer(worse)
         case Criterion.PREFERENCE:
-            return f"it matches more of the operator's preferences ({counts}: {_wishes(better.met, worse.met)})"
+            return f"the operator prefers it ({counts}: {_wishes(better.met, worse.met)})"
         case Criterion.SCORE:
             return f"its author scores it higher ({counts})"
         case Criterion.CPU:
@@ -129,9 +140,10 @@ def _surer(worse: Ranked) -> str:
 
 def _wishes(better: Iterable[Preference], worse: Iterable[Preference]) -> str:
     """Return the preferences that tell two entries apart: those that only one of them meets, the heaviest first."""
-    mine, theirs = list(better), list(worse)
-    gained = [preferred(one) for one in _heaviest(mine) if one not in theirs]
-    lost = [f"the next one {preferred(one)}" for one in _heaviest(theirs) if one not in mine]
+    mine, theirs = tuple(better), tuple(worse)
+    known, others = frozenset(mine), frozenset(theirs)
+    gained = [preferred(one) for one in _heaviest(mine) if one not in others]
+    lost = [f"the next one {preferred(one)}" for one in _heaviest(theirs) if one not in known]
     some = [*gained[:_MAX_WISHES], *lost[:_MAX_WISHES]]
     return ", ".join(some) + ", …" * (len(some) < len(gained) + len(lost))
 

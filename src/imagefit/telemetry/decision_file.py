@@ -25,6 +25,7 @@ POLL_SECONDS: Final = 0.5
 """How often a file that is followed is looked at."""
 FLAGS: Final = os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOFOLLOW
 """How the file is opened, besides to read or to write: neither a link nor a pipe must lead anywhere else."""
+_FIELDS: Final = frozenset({"time", "image", "result", "reason"})
 _MAX_READ_BYTES = 2 * MAX_FILE_BYTES
 _CHUNK_BYTES = 1024 * 1024
 
@@ -35,7 +36,7 @@ class Batch:
 
     Attributes:
         records: those that can be read.
-        damaged: how many lines can not.
+        damaged: how many lines can not, or do not say when was decided what, on which image and why.
     """
 
     records: tuple[Record, ...] = ()
@@ -166,4 +167,4 @@ def _record(line: bytes) -> Record | None:
         record = json.loads(line)
     except (ValueError, RecursionError):
         return None
-    return record if isinstance(record, dict) else None
+    return record if isinstance(record, dict) and record.keys() >= _FIELDS else None

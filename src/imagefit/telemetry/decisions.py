@@ -9,6 +9,7 @@ its place at once, so that who follows it finds where to go on.
 """
 
 import contextlib
+import errno
 import json
 import os
 import threading
@@ -32,8 +33,10 @@ _KEPT_BYTES = MAX_FILE_BYTES // 2
 _CLOSE_SECONDS = 1.0
 _CHUNK_BYTES = 1024 * 1024
 _MAX_TEXT_CHARACTERS = 512
+# How many entries of a record are kept where all of them would be too much.
+_ENTRIES_KEPT = (16, 8, 4, 2, 0)
 
-_log = telemetry.part("daemon")
+log = telemetry.part("daemon")
 
 
 class Ring:
@@ -112,11 +115,11 @@ class _File:
             self.close()
             self.lost += len(lines)
             if not self._failing:
-                _log.warning("decisions-not-kept", file=self._path, error=error)
+                log.warning("decisions-not-kept", file=self._path, error=error)
             self._failing = True
             return
         if self._failing:
-            _log.info("decisions-kept-again", file=self._path, lost=self.lost)
+            log.info("decisions-kept-again", file=self._path, lost=self.lost)
         self._failing = False
 
     def close(self) -> None:
@@ -134,6 +137,8 @@ class _File:
         self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._handle = os.open(self._path, os.O_RDWR | os.O_APPEND | os.O_CREAT | FLAGS, 0o600)
         check_regular(self._handle, self._path)
+        if os.fstat(self._handle).st_nlink > 1:
+            raise OSError(errno.EMLINK, "it has another name, which may be another file's", str(self._path))
         os.fchmod(self._handle, 0o600)
         self._lines, last = _lines_of(self._handle)
         if last not in b"\n":
@@ -172,7 +177,8 @@ class _File:
 def _line(record: Mapping[str, Any]) -> bytes:
     """Return the line of a record; empty for one that cannot be written or is too large."""
     try:
-        for reduced in (record, _without_entries(record), _with_short_texts(record)):
+        fewer = (_with_entries(record, most) for most in _ENTRIES_KEPT)
+        for reduced in (record, *fewer, _with_short_texts(record)):
             line = json.dumps(reduced, separators=(",", ":"), allow_nan=False).encode() + b"\n"
             if len(line) <= MAX_LINE_BYTES:
                 return line
@@ -181,13 +187,15 @@ def _line(record: Mapping[str, Any]) -> bytes:
     return b""
 
 
-def _without_entries(record: Mapping[str, Any]) -> dict[str, Any]:
-    return {**record, "entries": [], "more": len(record.get("entries", ())) + record.get("more", 0)}
+def _with_entries(record: Mapping[str, Any], most: int) -> dict[str, Any]:
+    """Return a record with the best entries only; the others are counted."""
+    entries = list(record.get("entries", ()))
+    return {**record, "entries": entries[:most], "more": len(entries[most:]) + record.get("more", 0)}
 
 
 def _with_short_texts(record: Mapping[str, Any]) -> dict[str, Any]:
     short = {key: value[:_MAX_TEXT_CHARACTERS] if isinstance(value, str) else value for key, value in record.items()}
-    return _without_entries({**short, "notes": []})
+    return _with_entries({**short, "notes": []}, 0)
 
 
 def _lines_of(handle: int) -> tuple[int, bytes]:

@@ -19,6 +19,7 @@ from imagefit.errors import (
     RegistryDeniedError,
     RegistryUnreachableError,
 )
+from imagefit.model.decision import Reason
 from imagefit.telemetry.recorders import OTHER, Counter, Gauge, Histogram, Label, Metric, Recorder
 
 __all__ = ["OTHER"]
@@ -28,13 +29,22 @@ if TYPE_CHECKING:
 
 _IMAGES: Final = 1000
 _FEW: Final = 32
-# Why a pull is forwarded as asked: there from the start, so that an alert sees the first one.
-_REASONS: Final = tuple(
+_ERRORS: Final = tuple(
     error.code
     for error in (
         *(RegistryUnreachableError, RegistryDeniedError, ContentMissingError, ContentInvalidError, BudgetSpentError),
-        *(InvalidIndexError, InvalidConfigurationError, RecordsError, ImagefitError),
+        *(InvalidIndexError, InvalidConfigurationError, ImagefitError),
     )
+)
+STATUSES: Final = ("200", "400", "401", "403", "404", "405", "408", "429", "500", "501", "502", "503", "504")
+"""HTTP statuses that are counted each on its own."""
+_OUTCOMES: Final = (*STATUSES, "1xx", "2xx", "3xx", "4xx", "5xx", "redirect", *_ERRORS)
+# Why a pull that was decided on, or was to be, is forwarded as asked.
+_FALLBACKS: Final = (*_ERRORS, RecordsError.code, "pull-not-read")
+_DECIDED: Final = (
+    ("rewrite", Reason.CHOSEN),
+    *(("pass-through", reason) for reason in (*Reason, *_ERRORS) if reason is not Reason.CHOSEN),
+    *(("refuse", reason) for reason in (Reason.NO_MATCH, *_ERRORS, RecordsError.code)),
 )
 _QUICK: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 # Pulls of gigabytes are among the steps.
@@ -47,9 +57,10 @@ DECISIONS: Final = Counter(
         "Pulls that were decided on, by what became of them and why.",
         (
             Label("result", ("rewrite", "pass-through", "refuse")),
-            Label("reason", most=_FEW),
+            Label("reason", (*Reason, *_ERRORS, RecordsError.code), most=_FEW),
             Label("image", most=_IMAGES, is_image=True),
         ),
+        known=_DECIDED,
     )
 )
 CHOSEN: Final = Counter(
@@ -65,15 +76,15 @@ FALLBACKS: Final = Counter(
         "imagefit_fallbacks_total",
         "counter",
         "Pulls that were forwarded as asked because something went wrong, by what did.",
-        (Label("reason", _REASONS, most=_FEW),),
+        (Label("reason", _FALLBACKS, most=_FEW),),
     )
 )
 REGISTRY_REQUESTS: Final = Counter(
     Metric(
         "imagefit_registry_requests_total",
         "counter",
-        "Requests to registries, by host and by status, `redirect` or the code of the error.",
-        (Label("host", most=64), Label("method", ("HEAD", "GET", "POST")), Label("outcome", most=48)),
+        "Requests to registries, by host and by status (rare ones as `2xx` to `5xx`), `redirect` or the error's code.",
+        (Label("host", most=64), Label("method", ("HEAD", "GET", "POST")), Label("outcome", _OUTCOMES)),
     )
 )
 CACHE_LOOKUPS: Final = Counter(
@@ -138,12 +149,19 @@ CONFIG_RELOADS: Final = Counter(
     Metric(
         "imagefit_config_reloads_total",
         "counter",
-        "Changed configurations, by whether they were taken.",
+        "Configurations that were read, that of the start included, by whether they were taken.",
         (Label("result", ("taken", "refused")),),
     )
 )
 CONFIG_TAKEN: Final = Gauge(
     Metric("imagefit_config_taken_timestamp_seconds", "gauge", "When the configuration in use was taken, in Unix time.")
+)
+CONFIG_OK: Final = Gauge(
+    Metric(
+        "imagefit_config_ok",
+        "gauge",
+        "Whether the configuration files are in use as they are now (1) or their last change was refused (0).",
+    )
 )
 READY: Final = Gauge(
     Metric("imagefit_ready", "gauge", "Whether pulls can be answered now (1) or something is missing (0).")
@@ -158,18 +176,8 @@ BUILD_INFO: Final = Gauge(
 )
 
 RECORDERS: Final[tuple[Recorder, ...]] = (
-    *(
-        DECISIONS,
-        CHOSEN,
-        FALLBACKS,
-        REGISTRY_REQUESTS,
-        CACHE_LOOKUPS,
-        SIGNATURES,
-        STEP_SECONDS,
-        CONTAINERD_CALLS,
-        RECORD_WAIT,
-    ),
-    *(DETECTOR_OK, DETECTOR_SECONDS, CONFIG_RELOADS, CONFIG_TAKEN, READY, BUILD_INFO),
+    *(DECISIONS, CHOSEN, FALLBACKS, REGISTRY_REQUESTS, CACHE_LOOKUPS, SIGNATURES, STEP_SECONDS, CONTAINERD_CALLS),
+    *(RECORD_WAIT, DETECTOR_OK, DETECTOR_SECONDS, CONFIG_RELOADS, CONFIG_TAKEN, CONFIG_OK, READY, BUILD_INFO),
 )
 METRICS: Final = tuple(recorder.metric for recorder in RECORDERS)
 """All metrics, in the order of their page."""
@@ -224,5 +232,8 @@ def exposition(accept: str = "") -> tuple[str, bytes]:
         return "text/plain; charset=utf-8", b""
     from prometheus_client.exposition import choose_encoder
 
-    encoder, content_type = choose_encoder(accept)
+    try:
+        encoder, content_type = choose_encoder(accept)
+    except Exception:  # noqa: BLE001 - the library stumbles over a header that makes no sense
+        encoder, content_type = choose_encoder("")
     return content_type, encoder(_shown.registry)

@@ -5,7 +5,7 @@ which metrics there are to ``metrics``.
 """
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Literal
 
@@ -30,7 +30,7 @@ class Label:
 
     Attributes:
         name: as Prometheus has it.
-        values: what it says of old; where it stands alone, all of them are there from the start.
+        values: what it is known to say; where it stands alone, all of them are there from the start.
         most: how many values it keeps apart at most; further ones are ``OTHER``. 0 for no others than ``values``.
         is_image: only there where the operator wants image names as labels.
     """
@@ -48,6 +48,8 @@ class Metric:
     Attributes:
         name: as it is exposed, with ``_total`` where it is a counter.
         about: one sentence.
+        known: sets of labels, by their values and without those of images, that are there from the start: rate() does
+            not see the first event of a counter that appears with it.
     """
 
     name: str
@@ -55,6 +57,7 @@ class Metric:
     about: str
     labels: tuple[Label, ...] = ()
     buckets: tuple[float, ...] = ()
+    known: tuple[tuple[str, ...], ...] = ()
 
 
 class Recorder:
@@ -82,15 +85,24 @@ class Recorder:
             self._labels = tuple(label for label in self.metric.labels if images or not label.is_image)
             self._children, self._seen = {}, {label.name: set(label.values) for label in self._labels}
             self._live = _made(self.metric, tuple(label.name for label in self._labels), registry)
-        if len(self._labels) <= 1:
-            for values in [()] if not self._labels else [(value,) for value in self._labels[0].values]:
-                self._child(dict(zip(self._seen, values, strict=True)))
+        for values in self._known():
+            self._child(dict(zip(self._seen, values, strict=True)))
 
     def stop(self) -> None:
         """Record nothing from now on."""
         with self._lock:
             self._live = None
             self._children = {}
+
+    def _known(self) -> Iterable[tuple[str, ...]]:
+        """Return the sets of labels that are there from the start; none where image names tell pulls apart."""
+        match self._labels:
+            case ():
+                return [()]
+            case (only,):
+                return [(value,) for value in only.values]
+            case labels:
+                return () if any(label.is_image for label in labels) else self.metric.known
 
     def _child(self, labels: Mapping[str, str]) -> Any:  # noqa: ANN401 - a class of a library that may not be imported
         asked = tuple(labels.get(label.name, "") for label in self._labels)

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 _TRACEPARENT: Final = re.compile(r"([0-9a-f]{2})-([0-9a-f]{32})-([0-9a-f]{16})-[0-9a-f]{2}(-.*)?")
 _MAX_CHARACTERS: Final = 512
+_VARIABLES: Final = "see the OTEL_* variables, or leave [tracing] enabled = false"
 _ADVICE: Final = "install imagefit[otel], or leave [tracing] enabled = false"
 
 
@@ -79,7 +80,7 @@ def enable(exporter: "SpanExporter | None" = None) -> None:
         exporter: where they go; by default OTLP over HTTP, as the ``OTEL_EXPORTER_OTLP_*`` variables say.
 
     Raises:
-        InvalidConfigurationError: the extra is not installed.
+        InvalidConfigurationError: the extra is not installed, or an ``OTEL_*`` variable makes no sense.
     """
     if _tracing.tracer is not None:
         return
@@ -88,11 +89,12 @@ def enable(exporter: "SpanExporter | None" = None) -> None:
         from opentelemetry.sdk.trace import TracerProvider
         from opentelemetry.sdk.trace.export import BatchSpanProcessor
 
-        exporter = exporter or _otlp_exporter()
+        provider = TracerProvider(resource=Resource.create(_named(os.environ)), shutdown_on_exit=False)
+        provider.add_span_processor(BatchSpanProcessor(exporter or _otlp_exporter()))
     except ImportError as error:
         raise InvalidConfigurationError(f"tracing needs OpenTelemetry: {error}", advice=_ADVICE) from error
-    provider = TracerProvider(resource=Resource.create(_named(os.environ)), shutdown_on_exit=False)
-    provider.add_span_processor(BatchSpanProcessor(exporter))
+    except Exception as error:  # whatever a variable that makes no sense leads to
+        raise InvalidConfigurationError(f"OpenTelemetry does not start: {error}", advice=_VARIABLES) from error
     _tracing.provider, _tracing.tracer = provider, provider.get_tracer("imagefit")
 
 
