@@ -31,6 +31,7 @@ _BY_NAME: Final[dict[str, st.SearchStrategy[Any]]] = {
     "keep": st.integers(1, 100_000),
     "weight": st.integers(1, 1_000_000) | st.integers(-1_000_000, -1),
     "time-budget": st.floats(0, 3600, exclude_min=True) | st.integers(1, 3600),
+    "token-servers": st.lists(st.just("r.example=auth.example:8443"), max_size=2),
     "tag-seconds": st.floats(0, 60) | st.integers(0, 60),
     "missing-seconds": st.floats(0, 60) | st.integers(0, 60),
     "drain-seconds": st.floats(0, 3600, exclude_min=True) | st.integers(1, 3600),

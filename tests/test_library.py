@@ -124,3 +124,17 @@ def test_the_library_imports_neither_grpc_nor_network_code() -> None:
     )
     ended = subprocess.run((sys.executable, "-c", program), capture_output=True, text=True, check=True, timeout=60)
     assert ended.stdout == "[]\n"
+
+
+def test_where_signatures_are_asked_for_no_referrer_counts_as_nobody_looks_at_them_here() -> None:
+    """An index that nobody vouches for must not exclude an entry past what the policy asks."""
+    asked: list[str] = []
+
+    def fetch(locator: Locator) -> bytes:
+        asked.append(locator.kind)
+        raise AssertionError
+
+    policy = imagefit.Policy(trust_referrers=True, require_signature=True)
+    decision = imagefit.choose(index_bytes(entry("a")), NODE, policy=policy, fetch=fetch)
+    assert decision.chosen is not None
+    assert not asked

@@ -89,7 +89,9 @@ async def _serve(live: LiveConfig, path: Path, overrides: Overrides) -> None:
         ending.push_async_callback(backend.close)
         settings = config.registry
         memory = Memory(settings.tag_seconds, settings.missing_seconds)
-        places = Places(Path(settings.cache), settings.config_paths, settings.containerd_file)
+        places = Places(
+            Path(settings.cache), settings.config_paths, settings.containerd_file, settings.known_token_servers
+        )
         registry = registry_client(places, memory)
         ending.push_async_callback(registry.close)
         records = Records(backend)

@@ -48,7 +48,8 @@ def choose(
         policy: the operator's wishes; without it the defaults.
         fetch: how to get metadata that the index points to. Its content is checked against the locator's digest (not
             that of referrers, an index that nothing vouches for). Without it, and for what it raises, entries whose
-            metadata is not there are unknown; referrers that are not there change nothing.
+            metadata is not there are unknown; referrers that are not there change nothing, nor do any where the policy
+            asks for signatures, which are not looked at here.
 
     Returns:
         Every entry in rank order with its verdict, and the chosen one.
@@ -57,14 +58,17 @@ def choose(
         InvalidIndexError: the bytes are no index.
     """
     read = parse_index(index, digest_of(index)) if isinstance(index, bytes) else index
-    selection = Selection(read, node, policy or Policy(), complete=True)
+    policy = policy or Policy()
+    selection = Selection(read, node, policy, complete=True)
     while fetch and (wanted := selection.wanted()):
         for locator in wanted:
-            selection.supply(locator, _fetched(fetch, locator))
+            selection.supply(locator, _fetched(fetch, locator, policy))
     return selection.decide()
 
 
-def _fetched(fetch: Fetch, locator: Locator) -> bytes | Problem:
+def _fetched(fetch: Fetch, locator: Locator, policy: Policy) -> bytes | Problem:
+    if locator.kind == "referrers" and policy.require_signature:
+        return Problem("not read: signatures are asked for, and nobody looks at them here", locator.place)
     try:
         content = fetch(locator)
         if locator.kind != "referrers":

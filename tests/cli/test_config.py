@@ -216,6 +216,17 @@ def test_a_pull_that_no_rule_is_for_gets_what_holds_for_every_pull(main: Path, o
     assert (shown["policy"]["trust"], shown["origins"]["trust"]) == (["index"], "default")
 
 
+def test_whose_word_is_believed_is_shown_as_it_holds(main: Path, out: Out) -> None:
+    main.write_text('[policy]\ntrust = ["index", "referrers"]\n[trust.referrers]\ndialects = ["nfd"]\n')
+    shown = policy(out, main, "nginx")
+    values = {name: shown["policy"][name] for name in ("trust", "dialects", "require-signature")}
+    assert values == {"trust": ["index", "referrers"], "dialects": ["nfd"], "require-signature": False}
+    origins = [shown["origins"][name] for name in ("trust", "dialects", "require-signature")]
+    assert origins == ["c.toml:2", "c.toml:4", "default"]
+    show_policy(main, "nginx", as_json=False)
+    assert 'trust = ["index", "referrers"]  # c.toml:2' in out()
+
+
 def test_a_pull_gets_the_policy_of_its_rule(main: Path, out: Out) -> None:
     shown = policy(out, main, "registry.example.org/a:1", "", "nvidia")
     assert shown["rule"] == "[[image]] 1 (registry.example.org/*)"

@@ -277,6 +277,42 @@ def test_the_first_place_that_is_named_counts(tmp_path: Path, variable: str) -> 
     assert looked_at(environment) == found.source == str(places[variable][1])
 
 
+USELESS = [
+    pytest.param({"auth": SECRET}, "needs a user name and a password", id="no-base64"),
+    pytest.param({"auth": base64.b64encode(SECRET.encode()).decode()}, "needs a user name", id="no-colon"),
+    pytest.param({"username": "robot"}, "needs a user name and a password", id="no-password"),
+    pytest.param({}, "needs a user name and a password", id="empty"),
+]
+
+
+@pytest.mark.parametrize(("entry", "said"), USELESS)
+def test_an_entry_that_cannot_be_used_is_told(home: Home, entry: dict[str, str], said: str) -> None:
+    home.write(auths={HOST: entry})
+    assert home.saved() is None
+    (problem,) = home.problems
+    assert said in problem.message
+    assert problem.advice == f"log in again with 'docker login {HOST}'"
+    assert SECRET not in str(problem)
+
+
+@pytest.mark.parametrize("key", ["credHelpers", "credsStore"])
+def test_a_helper_that_has_nothing_is_told_where_the_file_names_the_host(home: Home, key: str) -> None:
+    home.helper("test", "echo credentials not found in native keychain; exit 1")
+    home.write(auths={HOST: {}}, **{key: "test" if key == "credsStore" else {HOST: "test"}})
+    assert home.saved() is None
+    assert "docker-credential-test has nothing for it" in home.problems[0].message
+    home.problems.clear()
+    assert home.saved("other.example.org") is None
+    assert home.problems == []
+
+
+def test_a_file_that_is_named_must_be_there(home: Home) -> None:
+    assert home.saved() is None
+    assert [problem.message for problem in home.problems] == [
+        f"{home.file}: is named by REGISTRY_AUTH_FILE and not there"
+    ]
+
+
 def test_no_file_is_no_problem(tmp_path: Path) -> None:
     assert saved_credentials(HOST, PATH, {"HOME": str(tmp_path)}, told) is None
     assert saved_credentials(HOST, PATH, {}, told) is None

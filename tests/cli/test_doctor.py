@@ -18,11 +18,15 @@ from harness.images import push_image, push_index
 from harness.process import free_port
 from harness.registry import Registry, RegistryOptions
 from imagefit.cli.doctor.command import doctor
-from imagefit.cli.doctor.configuration import observe_cache
+from imagefit.cli.doctor.configuration import observe_cache, observe_credentials, observe_hosts
 from imagefit.cli.doctor.observation import Observation, State, as_data
 from imagefit.cli.doctor.view import print_observations
-from imagefit.cli.registries import Person
+from imagefit.cli.registries import Asking, Person
+from imagefit.model.credentials import AuthConfig
 from imagefit.model.oci import digest_of
+from imagefit.registry.cache import ContentCache
+from imagefit.registry.host import RegistryHost
+from imagefit.registry.lookup import Found
 
 USER, SECRET = "robot", "planted-s3cret"
 REPOSITORY = "team/app"
@@ -120,7 +124,7 @@ def test_a_private_registry_in_good_order(clinic: Clinic, private: Registry) -> 
     assert seen.one("content")["what"] == "an index of 2 entries"
     assert "for want of the referrers API" in seen.one("referrers")["what"]
     assert seen.one("resolve")["facts"]["digest"] in seen.one("image")["what"]
-    assert seen.err == f"resolving {name} …\n"
+    assert seen.err == f"looking at {name} …\n"
 
 
 def test_a_single_manifest_and_a_digest_are_reached_too(clinic: Clinic, private: Registry) -> None:
@@ -150,13 +154,16 @@ BREAKS = [
     pytest.param(Break("resolve", "denied with status 401", "user name and password", user=f"{USER}:x"), id="wrong"),
     pytest.param(Break("resolve", "status 404", "spelling of repository and tag", tag="none"), id="missing-tag"),
     pytest.param(Break("connection", "certificate refused", "'ca'", URL), id="no-authority"),
-    pytest.param(Break("configuration", "none.crt", "containerd", URL + 'ca = "none.crt"'), id="missing-authority"),
+    pytest.param(
+        Break("configuration", "none.crt", "put it there, or take its name out", URL + 'ca = "none.crt"'),
+        id="missing-authority",
+    ),
     pytest.param(Break("certificates", "no certificate in PEM", "PEM", URL + 'ca = "hosts.toml"'), id="no-pem"),
     pytest.param(
         Break("certificates", "cannot be used", "readable PEM", URL + 'client = [["{ca}", "{key}"]]'), id="wrong-key"
     ),
     pytest.param(
-        Break("connection", "Connection refused", "listens", 'server = "http://127.0.0.1:{closed}"'), id="closed"
+        Break("connection", "connection refused", "listens", 'server = "http://127.0.0.1:{closed}"'), id="closed"
     ),
 ]
 
@@ -199,10 +206,67 @@ def test_plain_http_is_spoken_where_it_is_said(clinic: Clinic, registry: FakeReg
     assert [method for method, _ in registry.requests if method == "HEAD"] == ["HEAD"]
 
 
-def test_a_person_on_the_wire_would_see_a_password_over_plain_http(clinic: Clinic, registry: FakeRegistry) -> None:
-    seen = clinic.see(f"{registry.address}/{REPOSITORY}:1", "--creds", f"{USER}:{SECRET}")
-    assert seen.one("credentials")["state"] == "warning"
-    assert "plain HTTP" in seen.one("credentials")["what"]
+def test_plain_http_is_for_a_server_of_another_address_and_for_no_mirror(
+    clinic: Clinic, registry: FakeRegistry, other: FakeRegistry
+) -> None:
+    text = f'server = "https://{registry.address}"\n[host."https://{other.address}"]\n'
+    clinic.hosts("registry.example", text)
+    seen = clinic.see(f"registry.example/{REPOSITORY}:1", "--plain-http")
+    assert seen.code == 0
+    mirror, server = seen.one("hosts")["facts"].items()
+    assert (mirror[0].split("/v2")[0], server[0].split("/v2")[0]) == (
+        f"1. https://{other.address}",
+        f"2. {registry.url}",
+    )
+    assert mirror[1].startswith("mirror, told the name")
+    assert server[1].startswith("the registry itself, told the name")
+    # What was done already is no advice.
+    assert "'server'" in seen.one("connection", other.address)["advice"]
+    assert "--plain-http" not in seen.one("connection", other.address)["advice"]
+
+
+PLAIN = [
+    pytest.param("r.example:5000", State.WARNING, id="elsewhere"),
+    pytest.param("127.0.0.1:5000", State.GOOD, id="this-machine"),
+]
+
+
+@pytest.mark.parametrize(("host", "state"), PLAIN)
+def test_a_person_on_the_wire_would_see_a_password_over_plain_http(host: str, state: State) -> None:
+    auth = AuthConfig(username=USER, password=SECRET)
+    (seen,) = observe_credentials(Asking((RegistryHost("http", host),), Found((), None), auth), "", [])
+    assert (seen.state, "everybody on the way" in seen.what) == (state, state is State.WARNING)
+
+
+def test_a_host_that_may_only_push_is_of_no_use() -> None:
+    hosts = RegistryHost("https", "a.example", capabilities=frozenset({"push"})), RegistryHost("https", "b.example")
+    seen = observe_hosts(hosts, by_tag=True)
+    assert [value.rpartition(", ")[2] for _, value in seen.facts] == [
+        "may do nothing that imagefit needs",
+        "may pull and resolve",
+    ]
+
+
+def test_credentials_for_the_name_that_no_host_is_shown_are_told(
+    clinic: Clinic, registry: FakeRegistry, tmp_path: Path
+) -> None:
+    (tmp_path / "docker").mkdir()
+    saved = {"auths": {"registry.example": {"username": USER, "password": SECRET}}}
+    (tmp_path / "docker/config.json").write_text(json.dumps(saved))
+    clinic.hosts("registry.example", f'server = "{registry.url}"')
+    seen = clinic.see(f"registry.example/{REPOSITORY}:1")
+    unused = seen.all("credentials")[-1]
+    assert unused["state"] == "warning"
+    assert f"those for registry.example, from {tmp_path}/docker/config.json, are shown to nobody" in unused["what"]
+    assert unused["advice"] == f"'docker login {registry.address}'"
+
+
+def test_a_broken_file_of_containerd_itself_is_told(clinic: Clinic, registry: FakeRegistry, tmp_path: Path) -> None:
+    file = tmp_path / "containerd.toml"
+    file.write_text("nonsense")
+    clinic.config.write_text(clinic.config.read_text().replace('config = ""', f'config = "{file}"'))
+    seen = clinic.see(f"{registry.address}/{REPOSITORY}:1")
+    assert "could not start with it" in seen.all("configuration")[-1]["advice"]
 
 
 def test_a_registry_that_never_answers_costs_its_time_and_no_more(
@@ -374,7 +438,7 @@ TRUSTS = [
     pytest.param('trust = ["index", "referrers"]', "are believed", id="referrers"),
     pytest.param(
         'trust = ["index", "referrers"]\n[trust.referrers]\nrequire-signature = true\nkeys = ["{key}"]',
-        *("are believed if they are signed",),
+        *("are believed if they are signed: see 'imagefit explain'",),
         id="signed-referrers",
     ),
 ]
@@ -516,9 +580,27 @@ def test_the_cache_is_looked_at(tmp_path: Path, mode: int | None, state: str, sa
     elif mode is not None:
         folder.mkdir(mode)
         (folder / "content").write_text("x")
-    seen = observe_cache(folder, "")
+    seen = observe_cache(folder, "", "r.example/app")
     assert seen.state == state
     assert said in seen.what + seen.advice
+
+
+def test_looking_at_the_cache_changes_nothing(tmp_path: Path) -> None:
+    tmp_path.chmod(0o755)
+    digest = digest_of(b"whole")
+    torn = ContentCache(tmp_path).path(digest, "r.example/app")
+    torn.write_bytes(b"who")
+    before = torn.stat()
+    assert dict(observe_cache(tmp_path, digest, "r.example/app").facts)["this image"] == "is kept"
+    assert dict(observe_cache(tmp_path, digest, "r.example/other").facts)["this image"] == "is not kept yet"
+    assert tmp_path.stat().st_mode & 0o777 == 0o755
+    assert torn.stat() == before
+
+
+def test_a_cache_of_another_user_is_told(tmp_path: Path) -> None:
+    tmp_path.chmod(0o700)
+    seen = observe_cache(tmp_path, "", "r.example/app", user=tmp_path.stat().st_uid + 1)
+    assert (seen.state, "belongs to another user" in seen.what) == (State.NOTE, True)
 
 
 @pytest.mark.parametrize("output", ["table", "json"])
@@ -554,6 +636,14 @@ def test_no_control_character_of_a_certificate_or_registry_reaches_the_terminal(
     assert text.replace("\n", "").isprintable()
     assert "[bold]" in text
     assert json.dumps(as_data("x", seen, reached=False)).isprintable()
+
+
+def test_a_long_sentence_hangs_below_its_begin(capsys: pytest.CaptureFixture[str]) -> None:
+    print_observations([Observation("access", State.GOOD, "word " * 40)])
+    first, *others = capsys.readouterr().out.splitlines()
+    assert first.startswith("good     access: word")
+    assert len(others) == 2
+    assert all(line.startswith("         word") and len(line) <= COLUMNS for line in others)
 
 
 def test_what_a_registry_says_at_length_is_cut(capsys: pytest.CaptureFixture[str]) -> None:

@@ -14,6 +14,7 @@ import pytest
 from cli.conftest import Ended, Imagefit
 from fakes.registry import FakeRegistry
 from harness.images import push_image, push_index
+from harness.process import free_port
 from harness.registry import Registry, RegistryOptions
 from harness.token_server import TokenServer
 
@@ -149,6 +150,19 @@ def test_plain_http_is_spoken_where_it_is_said(
         registry.put(REPOSITORY, "1", "application/vnd.oci.image.manifest.v1+json", b"{}")
         ended = imagefit("explain", f"{registry.address}/{REPOSITORY}:1", "--node", str(profile), *options)
         check(ended, code, "nothing to choose" if code == 0 else registry.address)
+
+
+@pytest.mark.parametrize("options", [("--creds", f"{USER}:{SECRET}"), ("--plain-http",)], ids=["creds", "plain-http"])
+@pytest.mark.parametrize("image", ["./index.json", "index.json"])
+def test_nobody_is_asked_for_a_file(imagefit: Imagefit, image: str, options: tuple[str, ...]) -> None:
+    check(imagefit("explain", image, *options), 2, "say how a registry is asked")
+
+
+def test_an_error_of_a_registry_says_where_to_look_on(imagefit: Imagefit, profile: Path) -> None:
+    name = f"127.0.0.1:{free_port()}/{REPOSITORY}:1"
+    ended = imagefit("explain", name, "--node", str(profile))
+    check(ended, 2, "connection refused")
+    assert ended.err.endswith(f"  'imagefit doctor {name}' shows where it fails\n")
 
 
 def test_half_credentials_are_refused_before_anybody_is_asked(

@@ -12,6 +12,7 @@ RESTART = {
     "registry.containerd-config": '"/x"',
     "registry.cache": '"/x"',
     "registry.tag-seconds": "1",
+    "registry.token-servers": '["a=b"]',
     "registry.missing-seconds": "1",
     "node.root": '"/x"',
     "node.detectors": '["x"]',

@@ -57,6 +57,7 @@ KEYS = [
     ("registry", "containerd-config", '""', "containerd_file", None),
     ("registry", "cache", '"/x/cache"', "cache", "/x/cache"),
     ("registry", "tag-seconds", "60", "tag_seconds", 60),
+    ("registry", "token-servers", '["a:5000=b"]', "known_token_servers", (("a:5000", "b"),)),
     ("registry", "missing-seconds", "0", "missing_seconds", 0),
     ("node", "root", '"/host"', "root", "/host"),
     ("policy", "mode", '"enforce"', "mode", Mode.ENFORCE),

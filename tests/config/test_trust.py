@@ -131,7 +131,10 @@ def test_a_file_that_holds_no_usable_key_is_a_fault(key: Path, content: bytes, r
     bad.write_bytes(content)
     [told] = faults(f'{REQUIRED}keys = ["{key}", "{bad}"]\n')
     assert told.startswith(f"c.toml:3: trust.referrers.keys: {bad} {reason}")
-    [told] = faults(f'{REQUIRED}{REPOSITORY}match = "*"\nkeys = "{key.parent}"\n')
+    in_folder = f'{REQUIRED}{REPOSITORY}match = "*"\nkeys = "{key.parent}"\n'
+    parse(in_folder)  # beside one that is good it costs itself
+    key.unlink()
+    [told] = faults(in_folder)
     assert told.startswith(f"c.toml:3: trust.referrers.repository.keys: {bad} {reason}")
 
 

@@ -103,3 +103,13 @@ def test_no_pull_gets_a_rule_that_is_told_to_be_behind_another(
     whole = config(*(f'namespace = "{one}"\nruntime-handler = "{other}"' for one, other in rules))
     chosen = whole.policies.of(Pull("a.b/c:1", namespace, handler)).rule
     assert chosen not in {one.rule for one in unreachable_rules(whole)}
+
+
+TRUSTED = '[trust.referrers]\nkeys = ["/k.pub"]\n'
+
+
+def test_keys_without_a_signature_that_is_asked_for_are_told() -> None:
+    """The likeliest mistake, and the one that lets in what nobody signed."""
+    (one,) = map(str, unreachable_rules(parse_config(TRUSTED.encode(), "test.toml")))
+    assert one.startswith("[trust.referrers] names keys, and no signature is asked for")
+    assert not unreachable_rules(parse_config(b"[trust.referrers]\ndialects = ['nfd']\n", "test.toml"))

@@ -13,11 +13,13 @@ from fakes.scripted_server import Answer, Asked, ScriptedServer, answer, drippin
 from imagefit.errors import ContentMissingError, RegistryUnreachableError
 from imagefit.model.oci import Descriptor, digest_of
 from imagefit.model.reference import ImageReference
+from imagefit.registry.asking import Asker, Question
 from imagefit.registry.client import RegistryClient
 from imagefit.registry.host import RegistryHost
-from imagefit.registry.outages import LEFT_OUT_SECONDS, Outages
+from imagefit.registry.outages import LAST_SECONDS, Outages
 from imagefit.registry.retry import Retry
 from imagefit.registry.time_limit import PATIENCE_SECONDS, seconds_left, time_limit
+from imagefit.registry.transport import Transport
 
 _T = TypeVar("_T")
 INDEX_TYPE = "application/vnd.oci.image.index.v1+json"
@@ -107,15 +109,23 @@ def test_a_configured_time_for_connecting_counts_where_it_is_shorter() -> None:
     assert took < 1.5
 
 
-def test_a_host_that_accepts_and_says_nothing_costs_half_of_the_time_and_once() -> None:
+@pytest.mark.parametrize(("fair_seconds", "asked_again"), [(0.5, False), (60, True)], ids=["fair", "too little time"])
+def test_a_host_that_accepts_and_says_nothing_comes_last_where_it_had_time(
+    *, fair_seconds: float, asked_again: bool
+) -> None:
+    """At the end of a budget even a healthy host is too slow, which must not cost it its place."""
+
     async def timed() -> None:
         async with ScriptedServer(silence) as silent, ScriptedServer(answers=good) as server:
             hosts = tuple(RegistryHost("http", one.address) for one in (silent, server))
-            client = RegistryClient(lambda _: hosts, None, "imagefit/test")
-            async with time_limit(asyncio.get_running_loop().time() + 1):
-                assert await pulled(client) == INDEX
-            await client.close()
-            assert (silent.methods, server.methods) == (["HEAD"], ["HEAD", "GET"])
+            transport = Transport("imagefit/test")
+            asker = Asker(lambda _: hosts, transport, None, Outages(fair_seconds=fair_seconds))
+            question = Question(REFERENCE, None, "manifests/v1", "*/*")
+            for _ in range(2):
+                async with time_limit(asyncio.get_running_loop().time() + 1):
+                    await asker.first(question, lambda host, asked: asker.exchange(host, asked, "HEAD"))
+            await transport.close()
+            assert (len(silent.methods), len(server.methods)) == (1 + asked_again, 2)
 
     asyncio.run(timed())
 
@@ -225,26 +235,27 @@ class Clock:
         return self.now
 
 
-def test_an_outage_is_over_after_its_time() -> None:
+def test_a_silence_counts_for_one_name_and_for_its_time() -> None:
+    """Who publishes images that are slow to come must not take a mirror away from those of another registry."""
     clock = Clock()
     outages = Outages(clock)
     dead, other = RegistryHost("https", "dead"), RegistryHost("https", "other")
-    outages.add(dead)
-    assert set(outages.of((dead, other))) == {0}
-    assert outages.of((dead,)) == {}
-    assert outages.of((replace(dead, scheme="http"), other)) == {}
-    clock.now += LEFT_OUT_SECONDS
-    assert outages.of((dead, other)) == {}
+    outages.add(dead, "r.example", 10)
+    assert outages.of((dead, other), "r.example") == {0}
+    assert outages.of((other, dead), "r.example") == {1}
+    assert not outages.of((dead, other), "other.example")
+    assert not outages.of((replace(dead, scheme="http"), other), "r.example")
+    clock.now += LAST_SECONDS
+    assert not outages.of((dead, other), "r.example")
 
 
-def test_outages_are_bounded() -> None:
+def test_silences_are_bounded() -> None:
     outages = Outages()
     hosts = [RegistryHost("https", f"h{number}") for number in range(300)]
     for host in hosts:
-        outages.add(host)
-    other = RegistryHost("https", "other")
-    assert len(outages.of((*hosts, other))) == 256
-    assert set(outages.of((hosts[0], hosts[299], other))) == {1}
+        outages.add(host, "r.example", 10)
+    assert len(outages.of(hosts, "r.example")) == 256
+    assert outages.of((hosts[0], hosts[299]), "r.example") == {1}
 
 
 async def nothing_left(until: float) -> None:

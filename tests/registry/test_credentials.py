@@ -165,3 +165,20 @@ SITES = [
 @pytest.mark.parametrize(("realm", "registry", "allowed"), SITES)
 def test_who_may_see_credentials(realm: str, registry: str, *, allowed: bool) -> None:
     assert may_see_credentials(f"https://{realm}/token", f"https://{registry}") == allowed
+
+
+@pytest.mark.parametrize(
+    ("realm", "registry", "known", "may_see"),
+    [
+        pytest.param("https://auth.psi.ch/t", "https://registry.psi.ch", (), True, id="a-short-site"),
+        pytest.param("https://evil.gouv.fr/t", "https://registry.gouv.fr", (), False, id="a-shared-suffix"),
+        pytest.param("https://10.0.0.6/t", "https://10.0.0.5:5000", (), False, id="addresses"),
+        pytest.param("https://10.0.0.6/t", "https://10.0.0.5:5000", ("10.0.0.6",), True, id="a-known-address"),
+        pytest.param("https://auth.example:8443/t", "https://r.test", ("auth.example:8443",), True, id="a-known-port"),
+        pytest.param("https://auth.example/t", "https://r.test", ("auth.example:8443",), False, id="another-port"),
+    ],
+)
+def test_a_token_server_elsewhere_sees_credentials_only_where_that_is_known(
+    realm: str, registry: str, known: tuple[str, ...], *, may_see: bool
+) -> None:
+    assert may_see_credentials(realm, registry, known) is may_see

@@ -204,8 +204,8 @@ def test_another_repository(registry: FakeRegistry, tmp_path: Path) -> None:
         await pulls.pull()
         pulls.counted()
         await pulls.pull("team/other")
-        # A token of its own; the same content need not come again.
-        assert pulls.counted() == TOKEN
+        # A token of its own, and content of its own: access to one repository says nothing of another.
+        assert pulls.counted() == COLD_WITH_TOKEN
 
     run(registry, use, tmp_path)
 

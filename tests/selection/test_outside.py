@@ -148,13 +148,14 @@ def test_of_what_the_policy_bars_no_referrer_is_wanted(policy: Policy, entries: 
     assert verdicts(selection.decide())[0].aside[0].document.problems[0].message.startswith("not read: the policy")
 
 
-def test_a_requirement_may_be_met_by_a_referrer() -> None:
-    policy = replace(TRUSTING, require=(asks(Trait.TAG, "fits"),))
+@pytest.mark.parametrize(("signed", "position"), [(False, None), (True, 1)], ids=["anybody's", "signed"])
+def test_a_requirement_is_met_by_a_referrer_only_where_it_must_be_signed(*, signed: bool, position: int | None) -> None:
+    """Anybody who may push can attach a tag: it must not make a candidate of what the operator has not let in."""
+    policy = replace(TRUSTING, require=(asks(Trait.TAG, "fits"),), require_signature=signed)
     outside, found = Outside(), index(entry("a"), entry("b"))
     outside.attach(digest("b"), FITS)
     chosen = decide(found, NODE, policy, outside.blobs(found)).chosen
-    assert chosen is not None
-    assert chosen.position == 1
+    assert (chosen and chosen.position) == position
 
 
 PREFER = replace(TRUSTING, prefer=(prefers("gpu", "yes"),))

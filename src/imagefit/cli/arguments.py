@@ -28,13 +28,10 @@ _SERVE: Final = (
     "reads its configuration anew on SIGHUP and when the files change."
 )
 _EXPLAIN: Final = (
-    "Decides as the daemon would and shows the entries of the index (numbered from 0) by rank (from 1). A FILE is an "
-    "index, or an OCI layout as FOLDER or FOLDER:NAME; it needs no network."
+    "Shows what the daemon would decide, entries (from 0) by rank (from 1). Exit codes: 0 the chosen entry fits, 3 it "
+    "may fit, 1 none is chosen, 2 error."
 )
-_EXPLAINED: Final = """\
-Exit codes: 0 the chosen entry fits, 3 it may fit, 1 none is chosen, 2 error.
-example:
-  imagefit explain registry.example.org/team/solver:1.0 --namespace batch"""
+_EXPLAINED: Final = "example:\n  imagefit explain registry.example.org/team/solver:1.0 --namespace batch"
 _DOCTOR: Final = (
     "Looks at each step between an image's name and its content: configuration, hosts, certificates, credentials and "
     "what each host answers. Exit codes: 0 imagefit gets the image, 2 not."
@@ -88,10 +85,11 @@ examples:
   imagefit completion bash > /usr/share/bash-completion/completions/imagefit
   imagefit completion zsh > /usr/local/share/zsh/site-functions/_imagefit"""
 _ACTION: Final = "[--config FILE] ACTION"
-_ONE_IMAGE: Final = "[OPTION ...] REF|FILE"
+_ONE_IMAGE: Final = "[OPTION ...] REF|FILE|FOLDER[:NAME]"
 _REFERENCE: Final = "[OPTION ...] REF"
 _SOME_IMAGES: Final = "[OPTION ...] [IMAGE]"
 _METRICS_OPTION: Final = "where metrics are served if [metrics] listen does not say, such as 127.0.0.1:9477"
+_CREDS_OPTION: Final = "shown to every host that serves the image (-: stdin)"
 _NODE_OPTION: Final = "judge for this profile or NodeFeature object"
 
 
@@ -219,7 +217,7 @@ def _add_serve(serve: Parser) -> None:
 
 
 def _add_explain(explain: Parser) -> None:
-    explain.add_argument("image", metavar="REF|FILE", help="an image name, an index in a file, or a layout")
+    explain.add_argument("image", metavar="REF|FILE", help="name looked up in its registry, index, or OCI layout")
     explain.add_argument("--all-checks", action="store_true", help="show every check of every entry")
     explain.add_argument("--namespace", metavar="NS", default="", help="the pod's namespace")
     explain.add_argument("--runtime-handler", metavar="NAME", default="", help="the pod's runtime handler")
@@ -241,7 +239,7 @@ def _add_doctor(doctor: Parser) -> None:
 
 def _add_person(to: Parser) -> None:
     """Add what a person says of how registries are asked."""
-    to.add_argument("--creds", metavar="USER[:PW]", help="for the registry; - reads USER:PW from stdin")
+    to.add_argument("--creds", metavar="USER[:PW]", help=_CREDS_OPTION)
     to.add_argument("--plain-http", action="store_true", help="the registry speaks HTTP")
 
 

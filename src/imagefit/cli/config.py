@@ -13,7 +13,6 @@ import msgspec
 
 from imagefit.config import DEFAULT_PATH, FaultyConfigurationError, Loaded, read_config
 from imagefit.config.example import example
-from imagefit.config.kinds import Trust
 from imagefit.config.lines import Path as KeyPath
 from imagefit.config.merging import Merged
 from imagefit.config.schema import packaged_schema
@@ -29,6 +28,8 @@ _ELSEWHERE: Final[Mapping[str, KeyPath]] = {
     "ranking": ("ranking", "order"),
     "prefer": ("prefer",),
     "require": ("require",),
+    "dialects": ("trust", "referrers", "dialects"),
+    "require-signature": ("trust", "referrers", "require-signature"),
 }
 
 
@@ -183,7 +184,8 @@ def _as_written(policy: Policy) -> dict[str, Any]:
         "no-match": policy.no_match.value,
         "unknown": policy.unknown.value,
         "on-error": policy.on_error.value,
-        "trust": [Trust.INDEX.value],
+        "trust": [*policy.trust],
+        **(_of_referrers(policy) if policy.trust_referrers else {}),
         "time-budget": policy.budget_seconds,
         "pod-annotations": sorted(policy.pod_annotations),
         "ranking": [criterion.value for criterion in policy.order],
@@ -191,6 +193,11 @@ def _as_written(policy: Policy) -> dict[str, Any]:
         "require": [*map(_conditions, policy.require)],
         "platforms": [*policy.platforms],
     }
+
+
+def _of_referrers(policy: Policy) -> dict[str, Any]:
+    """Return what holds for those that only refer to an image; an ``[[image]]`` has no keys for it."""
+    return {"dialects": [*policy.dialects], "require-signature": policy.require_signature}
 
 
 def _conditions(requirement: Requirement) -> dict[str, str]:

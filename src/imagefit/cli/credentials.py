@@ -13,9 +13,17 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from imagefit.cli.credential_helper import ask_helper, program_name
-from imagefit.cli.docker_config import config_path, read_docker_config, server_name
+from imagefit.cli.docker_config import (
+    AUTH_FILE_VARIABLE,
+    DockerConfig,
+    config_path,
+    login_command,
+    read_docker_config,
+    server_name,
+)
 from imagefit.errors import InvalidConfigurationError
 from imagefit.model.credentials import AuthConfig
+from imagefit.registry.credentials import credentials_for
 
 OnProblem = Callable[[InvalidConfigurationError], None]
 
@@ -102,20 +110,40 @@ def looked_at(environment: Mapping[str, str]) -> str:
 
 
 def _saved(host: str, path: str, environment: Mapping[str, str], on_problem: OnProblem) -> Found | None:
-    file = config_path(environment)
-    config = None if file is None else read_docker_config(file)
+    config = _config(environment)
     if config is None:
         return None
+    has_failed = False
     if helper := config.helper_for(host, path):
         try:
             auth = ask_helper(helper, server_name(host))
         except InvalidConfigurationError as problem:
             on_problem(problem)
+            has_failed = True
         else:
             if auth is not None:
                 return Found(auth, f"{program_name(helper)}, named by {config.path}")
     auth = config.entry_for(host, path)
-    return None if auth is None else Found(auth, str(config.path))
+    if auth is not None and credentials_for(auth, host) is not None:
+        return Found(auth, str(config.path))
+    if not has_failed and config.names(host, path):
+        raise _useless(config, host, program_name(helper) if helper and auth is None else "")
+    return None
+
+
+def _config(environment: Mapping[str, str]) -> DockerConfig | None:
+    file = config_path(environment)
+    config = None if file is None else read_docker_config(file)
+    if config is None and environment.get(AUTH_FILE_VARIABLE):
+        raise InvalidConfigurationError(f"{file}: is named by {AUTH_FILE_VARIABLE} and not there")
+    return config
+
+
+def _useless(config: DockerConfig, host: str, helper: str) -> InvalidConfigurationError:
+    """Return what to tell of an entry that gives nothing: what it holds is of no use, or its helper knows nothing."""
+    what = f"{helper} has nothing for it" if helper else "it needs a user name and a password"
+    message = f"{config.path}: the credentials for {host} cannot be used: {what}"
+    return InvalidConfigurationError(message, advice=f"log in again with '{login_command(host)}'")
 
 
 def _first_line() -> str:

@@ -21,6 +21,8 @@ _T = TypeVar("_T")
 _DOCKER_DOMAIN: Final = "docker.io"
 _DOCKER_SERVER: Final = "https://index.docker.io/v1/"
 _DOCKER_HOSTS: Final = frozenset({_DOCKER_DOMAIN, "index.docker.io", "registry-1.docker.io"})
+AUTH_FILE_VARIABLE: Final = "REGISTRY_AUTH_FILE"
+"""The variable of the environment that names the file."""
 _ADVICE: Final = "log in again with docker or podman, or name another file by REGISTRY_AUTH_FILE"
 
 
@@ -49,12 +51,18 @@ class DockerConfig:
         entries: credentials by key: a host, a part of a registry such as ``quay.io/team``, or a URL.
         helpers: names of helpers by key; each stands over the other two.
         store: name of the helper for all keys that ``helpers`` does not name; empty for none.
+        named: every key, also those of entries that hold nothing.
     """
 
     path: Path
     entries: Mapping[str, AuthConfig] = field(default_factory=dict)
     helpers: Mapping[str, str] = field(default_factory=dict)
     store: str = ""
+    named: frozenset[str] = frozenset()
+
+    def names(self, host: str, path: str) -> bool:
+        """Tell whether the file says anything of a repository in particular."""
+        return not self.named.isdisjoint(keys_for(host, path))
 
     def entry_for(self, host: str, path: str) -> AuthConfig | None:
         """Return the credentials in the file itself for a repository, those for the smallest part of the registry."""
@@ -67,7 +75,7 @@ class DockerConfig:
 
 def config_path(environment: Mapping[str, str]) -> Path | None:
     """Return where the file stands: ``REGISTRY_AUTH_FILE``, else in ``DOCKER_CONFIG``, else in ``~/.docker``."""
-    if named := environment.get("REGISTRY_AUTH_FILE"):
+    if named := environment.get(AUTH_FILE_VARIABLE):
         return Path(named)
     folder, home = environment.get("DOCKER_CONFIG"), environment.get("HOME")
     if folder or home:
@@ -94,12 +102,18 @@ def read_docker_config(path: Path) -> DockerConfig | None:
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         raise InvalidConfigurationError(f"{path} is not JSON", advice=_ADVICE) from None
     usable = {key: auth for key, entry in (read.auths or {}).items() if (auth := _auth(entry)) is not None}
-    return DockerConfig(path, usable, read.cred_helpers or {}, read.creds_store or "")
+    helpers = read.cred_helpers or {}
+    return DockerConfig(path, usable, helpers, read.creds_store or "", frozenset(read.auths or ()) | frozenset(helpers))
 
 
 def server_name(host: str) -> str:
     """Return what Docker calls a host when it asks a helper: Docker Hub has a URL for its name."""
     return _DOCKER_SERVER if host in _DOCKER_HOSTS else host
+
+
+def login_command(host: str) -> str:
+    """Return the command by which a person logs in to a host."""
+    return "docker login" if host in _DOCKER_HOSTS else f"docker login {host}"
 
 
 def keys_for(host: str, path: str) -> tuple[str, ...]:

@@ -19,7 +19,7 @@ from imagefit.cli.progress import Progress
 from imagefit.cli.registries import Asking, Person
 from imagefit.cli.terminal import EXIT, print_data, tell
 from imagefit.config import Config, load_config
-from imagefit.errors import InvalidConfigurationError, InvalidIndexError
+from imagefit.errors import InvalidConfigurationError, InvalidIndexError, RegistryError
 from imagefit.library import choose
 from imagefit.model.decision import Decision
 from imagefit.model.facts import Node
@@ -93,6 +93,10 @@ def explain(question: Question, form: Form, *, all_checks: bool = False) -> int:
 def _decided(question: Question, config: Config, node: Node) -> Decision | None:
     """Return the decision, None where the image is no index."""
     image = question.image
+    if question.person.says_how and not _is_name(image):
+        raise InvalidConfigurationError(
+            "--creds and --plain-http say how a registry is asked", advice=f"{image} is read here, and none is asked"
+        )
     folder, name = (image, "") if is_layout(Path(image)) else image.rpartition(":")[::2]
     if folder and is_layout(Path(folder)):
         layout = Layout(Path(folder))
@@ -104,7 +108,11 @@ def _decided(question: Question, config: Config, node: Node) -> Decision | None:
     reference = parse_reference(image)
     policy = _policy(question, config, question.as_name or image)
     asking = question.person.asking(config, reference, _tell_problem, _tell_problem)
-    return asyncio.run(_looked_up(reference, node, policy, asking, config))
+    try:
+        return asyncio.run(_looked_up(reference, node, policy, asking, config))
+    except RegistryError as error:
+        error.advice = error.advice or f"'imagefit doctor {reference}' shows where it fails"
+        raise
 
 
 def _policy(question: Question, config: Config, name: str) -> Policy:
@@ -112,7 +120,12 @@ def _policy(question: Question, config: Config, name: str) -> Policy:
     full_name = str(parse_reference(name)) if name else ""
     pull = Pull(full_name, question.namespace, question.runtime_handler, question.annotations)
     policy = config.policies.of(pull)
-    return replace(policy, trust_referrers=policy.trust_referrers or question.referrers)
+    return replace(policy, trust_referrers=True, require_signature=False) if question.referrers else policy
+
+
+def _is_name(image: str) -> bool:
+    """Tell whether a registry is asked for it."""
+    return not (is_layout(Path(image)) or is_layout(Path(image.rpartition(":")[0] or image)) or _is_file(image))
 
 
 def _is_file(image: str) -> bool:

@@ -24,23 +24,31 @@ _STEPS: Final = {
 class Progress:
     """One look-up. To be used with ``with`` inside an event loop."""
 
-    def __init__(self, name: str, console: Console | None = None, after_seconds: float = SHOWN_AFTER_SECONDS) -> None:
+    def __init__(
+        self,
+        name: str,
+        console: Console | None = None,
+        after_seconds: float = SHOWN_AFTER_SECONDS,
+        doing: str = "resolving",
+    ) -> None:
         """Show the look-up of ``name``.
 
         Args:
             name: of the image.
             console: where to; standard error by default.
             after_seconds: from when on a terminal shows it.
+            doing: what is done with the image, in a word.
         """
         self._name = name
+        self._whole = f"{doing} {name} …"
         self._console = console or Console(stderr=True, highlight=False)
         self._after_seconds = after_seconds
-        self._status = self._console.status(plain(f"resolving {name} …"))
+        self._status = self._console.status(plain(self._whole))
         self._timer: asyncio.TimerHandle | None = None
 
     def begun(self, step: str) -> None:
         """Show that a step has begun, by its name among the steps of a decision."""
-        self._status.update(plain(f"{self._name}: {_STEPS[step]} …" if step in _STEPS else f"resolving {self._name} …"))
+        self._status.update(plain(f"{self._name}: {_STEPS[step]} …" if step in _STEPS else self._whole))
 
     def doing(self, what: str) -> None:
         """Show what is done now, in words."""
@@ -51,7 +59,7 @@ class Progress:
         if self._console.is_terminal and not self._console.is_dumb_terminal:
             self._timer = asyncio.get_running_loop().call_later(self._after_seconds, self._status.start)
         else:
-            self._console.print(plain(f"resolving {self._name} …"), soft_wrap=True)
+            self._console.print(plain(self._whole), soft_wrap=True)
         return self
 
     def __exit__(

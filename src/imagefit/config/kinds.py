@@ -87,6 +87,14 @@ Paths = Annotated[
 ]
 Seconds = Annotated[float, msgspec.Meta(gt=0, le=3600, extra={KIND: "seconds above 0 and up to 3600"})]
 Moment = Annotated[float, msgspec.Meta(ge=0, le=60, extra={KIND: "seconds from 0 to 60"})]
+TokenServer = Annotated[
+    str,
+    msgspec.Meta(
+        pattern=r"^[^\s=/@]+=[^\s=/@]+$",
+        max_length=_MAX_PATTERN,
+        extra={KIND: "a registry and its token server, as REGISTRY=HOST"},
+    ),
+]
 Pattern = Annotated[
     str,
     msgspec.Meta(min_length=1, max_length=_MAX_PATTERN, extra={KIND: f"a pattern of 1 to {_MAX_PATTERN} characters"}),

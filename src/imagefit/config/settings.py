@@ -21,6 +21,7 @@ from imagefit.config.kinds import (
     Paths,
     Seconds,
     Table,
+    TokenServer,
     about,
 )
 from imagefit.config.rules import Images, PolicySettings, Ranking
@@ -84,6 +85,20 @@ class Registry(Table, frozen=True, kw_only=True):
             restart=True,
         ),
     ] = 2.0
+    token_servers: Annotated[
+        tuple[TokenServer, ...],
+        about(
+            "Token servers on other sites than their registries that may see the credentials of these, as "
+            "`registry.example.org=auth.example.net`.",
+            restart=True,
+        ),
+    ] = ()
+
+    @property
+    def known_token_servers(self) -> tuple[tuple[str, str], ...]:
+        """Each registry with its token server."""
+        pairs = (one.partition("=") for one in self.token_servers)
+        return tuple((registry, server) for registry, _, server in pairs)
 
     @property
     def config_paths(self) -> tuple[Path, ...]:

@@ -68,8 +68,8 @@ class TrustedReferrers(Table, frozen=True, kw_only=True):
             msgspec.Meta(max_length=MAX_KEY_FILES, extra={KIND: f"a list of up to {MAX_KEY_FILES} absolute paths"}),
         ],
         about(
-            "PEM files of public keys, ECDSA P-256 or Ed25519, one in each. They are trusted for every repository that "
-            "no `[[trust.referrers.repository]]` is for."
+            "PEM files of public keys, ECDSA P-256 or Ed25519, one in each, or folders of these. They are trusted for "
+            "every repository that no `[[trust.referrers.repository]]` is for."
         ),
     ] = ()
     repository: Annotated[
@@ -131,5 +131,7 @@ def unusable_keys(trusted: TrustedReferrers) -> Iterator[tuple[KeyPath, str, str
 def _wrong(path: KeyPath, source: str | UnsetType) -> Iterator[tuple[KeyPath, str, str]]:
     if source is not UNSET:
         name = ".".join(step for step in path if isinstance(step, str))
-        for problem in read_keys(Path(source)).problems:
+        read = read_keys(Path(source))
+        # One file of a folder that is no key costs itself; it is named where signatures are checked.
+        for problem in () if read.keys else read.problems:
             yield path, f"{name}: {problem.message}", problem.advice

@@ -1,4 +1,4 @@
-"""Rules that no pull can reach: worth a warning and no fault, as nothing is wrong with any key of them.
+"""What has no effect: rules that no pull can reach, keys that nobody looks at. Worth a warning and no fault.
 
 Knows which patterns take all that others take. Leaves the shape of image names to ``names``.
 """
@@ -18,16 +18,17 @@ from imagefit.model.reference import DEFAULT_DOMAIN
 MAX_TOLD: Final = 20
 """Most rules that are told at once."""
 _SHAPE: Final = "expected host/path:tag or host/path@digest, with * for what may be anything"
+_TRUSTED: Final = "[trust.referrers]"
 _LOCALHOST: Final = "localhost"
 _NO_SHORT_NAME: Final = frozenset(".[*?")
 
 
 @dataclass(frozen=True, slots=True)
 class Unreachable:
-    """One rule without effect.
+    """One rule, or table, without effect.
 
     Attributes:
-        number: of the ``[[image]]``, from 1.
+        number: of the ``[[image]]``, from 1; 0 for another table.
         rule: its name, as decisions give it.
         why: follows the name in a sentence.
         advice: what the operator can do about it.
@@ -44,7 +45,7 @@ class Unreachable:
 
 
 def unreachable_rules(config: Config) -> tuple[Unreachable, ...]:
-    """Return the ``[[image]]`` rules that are for no pull, or hardly for those that were meant, in their order.
+    """Return the ``[[image]]`` rules that are for no pull, or hardly for those that were meant; then what else is idle.
 
     A thousand rules take up to some seconds: not for an event loop.
     """
@@ -59,6 +60,18 @@ def _found(config: Config) -> Iterator[Unreachable]:
             why, advice = _taken_before(rule, rules[: number - 1])
         if why:
             yield Unreachable(number, rule.policy.rule, why, advice)
+    yield from _idle_keys(config)
+
+
+def _idle_keys(config: Config) -> Iterator[Unreachable]:
+    trusted = config.trust.referrers
+    policies = (config.policies.default, *(rule.policy for rule in config.policies.rules))
+    if not trusted.require_signature and (trusted.keys or trusted.repository):
+        why = "names keys, and no signature is asked for: what nobody signed counts, too"
+        yield Unreachable(0, _TRUSTED, why, "set require-signature = true")
+    elif trusted.require_signature and not any(policy.trust_referrers for policy in policies):
+        why = "asks for signatures of referrers, and no policy trusts referrers"
+        yield Unreachable(0, _TRUSTED, why, 'set trust = ["index", "referrers"] under [policy] or an [[image]]')
 
 
 def _wrong_match(pattern: str) -> tuple[str, str]:

@@ -160,6 +160,11 @@ class Policy:
     rule: str = ""
     notes: tuple[str, ...] = ()
 
+    @property
+    def trust(self) -> tuple[str, ...]:
+        """Whose word on an image is believed, as ``trust`` in the configuration names them."""
+        return ("index", "referrers") if self.trust_referrers else ("index",)
+
     def __post_init__(self) -> None:
         """Raise ``ValueError`` for an order that would not be total."""
         ends = (self.order[:1], self.order[1:][-1:])

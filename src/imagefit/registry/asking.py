@@ -5,7 +5,7 @@ answer means, to ``tokens`` who is asking, to ``transport`` the wire. In the way
 ``core/remotes/docker/resolver.go``, but more lenient where that is safe: after any failure the next host is asked.
 
 A first host that is a black hole must not spend the time of those that follow. So each gets a share of it, and one that
-did not answer in it is left out for a few seconds as long as there are others.
+did not answer in a fair share comes last for a few seconds.
 """
 
 import asyncio
@@ -36,6 +36,7 @@ _CONNECT_SECONDS: Final = 2.5
 # Of what is left, for a host that others follow.
 _SHARE: Final = 0.5
 _SHARE_OF_CONNECTING: Final = 0.3
+_BRIEF_CONNECT_SECONDS: Final = 0.5
 _TO_PULL: Final[frozenset[Capability]] = frozenset({"pull"})
 
 
@@ -87,17 +88,22 @@ class Asker:
         hosts: gives the hosts of a domain in asking order; runs in a thread, since it may read files.
         transport: the wire.
         retry: when failures that may pass are waited for.
+        outages: who comes last.
     """
 
     def __init__(
-        self, hosts: Callable[[str], tuple[RegistryHost, ...]], transport: Transport, retry: Retry | None = None
+        self,
+        hosts: Callable[[str], tuple[RegistryHost, ...]],
+        transport: Transport,
+        retry: Retry | None = None,
+        outages: Outages | None = None,
     ) -> None:
         """Ask nobody yet."""
         self._hosts = hosts
         self._transport = transport
         self._authorizer = Authorizer(transport)
         self._retry = retry or Retry()
-        self._outages = Outages()
+        self._outages = outages or Outages()
 
     async def first(self, question: Question, ask: Callable[[RegistryHost, Question], Awaitable[_T]]) -> _T:
         """Return what the first host that answers well says.
@@ -111,13 +117,16 @@ class Asker:
             InvalidConfigurationError: out of ``hosts``.
         """
         hosts = await self._able(question)
-        failures = self._outages.of(hosts)
-        turn = [position for position in range(len(hosts)) if position not in failures]
+        silent = self._outages.of(hosts, question.reference.domain)
+        # Those that were silent a moment ago come last: the others may not have what is asked for.
+        turn = sorted(range(len(hosts)), key=lambda position: position in silent)
+        failures: dict[int, RegistryError] = {}
         tries = 0
         while turn:
             for nth, position in enumerate(turn, 1):
                 try:
-                    return await self._in_its_share(hosts[position], question, ask, has_others=nth < len(turn))
+                    host = _brief(hosts[position]) if position in silent and len(hosts) > 1 else hosts[position]
+                    return await self._in_its_share(host, question, ask, has_others=nth < len(turn))
                 except RegistryError as failure:
                     failures[position] = failure
             tries += 1
@@ -159,18 +168,18 @@ class Asker:
         *,
         has_others: bool,
     ) -> _T:
+        # Without a limit that still runs, nobody waits for less than the usual.
+        left_seconds = seconds_left() or PATIENCE_SECONDS
         try:
             if not has_others:
                 return await ask(host, question)
-            # Without a limit that still runs, nobody waits for less than the usual.
-            left_seconds = seconds_left() or PATIENCE_SECONDS
             async with asyncio.timeout(left_seconds * _SHARE):
                 return await ask(_hurried(host, left_seconds), question)
         except TimeoutError:
-            self._outages.add(host)
+            self._outages.add(host, question.reference.domain, left_seconds)
             raise UnresponsiveError(f"{host.host}: {question.purpose}: no answer in its share of time") from None
         except UnresponsiveError:
-            self._outages.add(host)
+            self._outages.add(host, question.reference.domain, left_seconds)
             raise
 
     async def _paused(self, failures: dict[int, RegistryError], tries: int) -> list[int]:
@@ -195,6 +204,11 @@ def check_status(host: RegistryHost, question: Question, response: Response, met
 
 def _denied(host: RegistryHost, question: Question, response: Response, advice: str) -> RegistryDeniedError:
     return RegistryDeniedError(f"{host.host}: {question.purpose}: denied with status {response.status}", advice=advice)
+
+
+def _brief(host: RegistryHost) -> RegistryHost:
+    """Return a host that was silent a moment ago, for a short try: that it is back shows at once."""
+    return replace(host, dial_timeout_seconds=min(host.dial_timeout_seconds, _BRIEF_CONNECT_SECONDS))
 
 
 def _hurried(host: RegistryHost, left_seconds: float) -> RegistryHost:

@@ -18,17 +18,19 @@ log = telemetry.part("registry")
 
 @dataclass(frozen=True, slots=True)
 class Places:
-    """Where files are.
+    """Where files are, and whom they do not name.
 
     Attributes:
         cache: folder for content by digest.
         config_paths: imagefit's own ``config-path``, split at colons; empty where it is not given.
         containerd_config: containerd's ``config.toml``; None to do without.
+        token_servers: registries, each with a token server on another site that may see its credentials.
     """
 
     cache: Path
     config_paths: Sequence[Path] = ()
     containerd_config: Path | None = None
+    token_servers: Sequence[tuple[str, str]] = ()
 
 
 def registry_client(places: Places, memory: Memory | None = None) -> RegistryClient:
@@ -39,7 +41,7 @@ def registry_client(places: Places, memory: Memory | None = None) -> RegistryCli
         memory: how long is believed what was learnt.
     """
     return RegistryClient(
-        Hosts(places.config_paths, places.containerd_config, _report_hosts),
+        Hosts(places.config_paths, places.containerd_config, _report_hosts, token_servers=places.token_servers),
         ContentCache(places.cache, on_problem=_report_cache),
         f"imagefit/{version('imagefit')}",
         report_request,

@@ -10,6 +10,7 @@ Every call blocks on the disk; asynchronous callers use a thread.
 
 import contextlib
 import errno
+import hashlib
 import os
 import stat
 import tempfile
@@ -28,6 +29,8 @@ DEFAULT_LIMIT_FILES: Final = 20_000
 _UNFINISHED: Final = ".unfinished-"
 _UNFINISHED_MAX_SECONDS: Final = 600.0
 _PRIVATE: Final = 0o700
+_MARK: Final = "."
+_MARK_BYTES: Final = 16
 # Of a limit, kept free by an eviction, so that not every file costs a look at all others.
 _SPARE: Final = 1 / 16
 
@@ -66,11 +69,16 @@ class ContentCache:
         self._room = _Room()
         self._is_private = False
 
-    def get(self, digest: str) -> bytes | None:
-        """Return the content of ``digest``, checked against it, or None. A file with other content is deleted."""
+    def get(self, digest: str, place: str) -> bytes | None:
+        """Return the content of ``digest`` out of a repository, checked against it, or None.
+
+        Args:
+            digest: of the content; a file with other content is deleted.
+            place: ``host/path`` of the repository that the requester has been shown to have access to.
+        """
         if not is_digest(digest):
             return None
-        path = self._path(digest)
+        path = self.path(digest, place)
         try:
             self._claim()
             with open(path, "rb", opener=_opened) as file:
@@ -85,14 +93,14 @@ class ContentCache:
             self._report(problem)
         return None
 
-    def put(self, digest: str, content: bytes) -> None:
+    def put(self, digest: str, content: bytes, place: str) -> None:
         """Keep ``content``, whose digest the caller has checked; what is no digest or too large is not kept."""
         if not is_digest(digest) or len(content) > min(self._limit_bytes, MAX_DOCUMENT_BYTES):
             return
         try:
             self._directory.mkdir(mode=_PRIVATE, parents=True, exist_ok=True)
             self._claim()
-            self._write(self._path(digest), content)
+            self._write(self.path(digest, place), content)
             self._make_room(len(content))
         except OSError as problem:
             self._report(problem)
@@ -108,8 +116,10 @@ class ContentCache:
             self._directory.chmod(_PRIVATE)
         self._is_private = True
 
-    def _path(self, digest: str) -> Path:
-        return self._directory / digest.replace(":", "-")
+    def path(self, digest: str, place: str) -> Path:
+        """Return the file that content out of a repository is kept in."""
+        mark = hashlib.blake2b(place.encode(), digest_size=_MARK_BYTES).hexdigest()
+        return self._directory / f"{digest.replace(':', '-')}{_MARK}{mark}"
 
     def _report(self, problem: OSError) -> None:
         if self._on_problem is not None:
@@ -142,7 +152,7 @@ class ContentCache:
                     status = entry.stat(follow_symlinks=False)
                     used.append((status.st_mtime, status.st_size, entry.name))
         self._sweep([name for mtime, _, name in used if mtime < time.time() - _UNFINISHED_MAX_SECONDS])
-        content = sorted(item for item in used if is_digest(item[2].replace("-", ":", 1)))
+        content = sorted(item for item in used if is_digest(item[2].partition(_MARK)[0].replace("-", ":", 1)))
         size_bytes, files = sum(size for _, size, _ in content), len(content)
         if size_bytes > self._limit_bytes or files > self._limit_files:
             for _, size, name in content:

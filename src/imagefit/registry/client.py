@@ -184,12 +184,16 @@ class RegistryClient:
         response = await self._asker.exchange(host, question, "GET")
         check_status(host, question, response, "GET")
         descriptor = Descriptor(question.reference.digest or digest_of(response.body))
-        await self._keep(host, descriptor, response.body)
+        await self._keep(host, question, descriptor, response.body)
         return Resolved(_media_type(response), descriptor.digest, len(response.body))
 
     async def _content(self, question: Question, descriptor: Descriptor) -> bytes:
         # Inside the shared asking, so that whoever comes just after its end finds what it brought.
-        cached = None if self._cache is None else await asyncio.to_thread(self._cache.get, descriptor.digest)
+        cached = (
+            None
+            if self._cache is None
+            else await asyncio.to_thread(self._cache.get, descriptor.digest, _place(question))
+        )
         if self._cache is not None:
             metrics.CACHE_LOOKUPS.add(result="miss" if cached is None else "hit")
         if cached is None:
@@ -200,16 +204,21 @@ class RegistryClient:
     async def _content_at(self, host: RegistryHost, question: Question, descriptor: Descriptor) -> bytes:
         response = await self._asker.exchange(host, question, "GET")
         check_status(host, question, response, "GET")
-        await self._keep(host, descriptor, response.body)
+        await self._keep(host, question, descriptor, response.body)
         return response.body
 
-    async def _keep(self, host: RegistryHost, descriptor: Descriptor, content: bytes) -> None:
+    async def _keep(self, host: RegistryHost, question: Question, descriptor: Descriptor, content: bytes) -> None:
         try:
             check_content(content, descriptor)
         except ContentInvalidError as error:
             raise ContentInvalidError(f"{host.host}: {error.message}") from error
         if self._cache is not None:
-            await asyncio.to_thread(self._cache.put, descriptor.digest, content)
+            await asyncio.to_thread(self._cache.put, descriptor.digest, content, _place(question))
+
+
+def _place(question: Question) -> str:
+    """Return the repository: access to one, which the requester has shown, says nothing of another."""
+    return f"{question.reference.domain}/{question.reference.path}"
 
 
 def _media_type(response: Response) -> str:

@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     import aiohttp
 
 _POOLS_MAX: Final = 16
-_CONNECTIONS_MAX: Final = 16
+# In all: hosts that hang must not take the connections of those that answer.
+_CONNECTIONS_MAX: Final = 256
 _CONNECTIONS_PER_HOST_MAX: Final = 8
 _IDLE_SECONDS: Final = 15.0
 _HEADER_MAX_BYTES: Final = 16 * 1024

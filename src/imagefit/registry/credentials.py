@@ -11,7 +11,7 @@ import base64
 import binascii
 import ipaddress
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 from urllib.parse import urlsplit
@@ -26,7 +26,14 @@ _PARAMETER: Final = re.compile(rf"({_TOKEN})[ \t]*=[ \t]*(?:\"((?:[^\"\\]|\\.)*)
 _SCHEME: Final = re.compile(rf"({_TOKEN})(?![^\s,])")
 _ESCAPED: Final = re.compile(r"\\(.)")
 _COUNTRY_LABEL_CHARACTERS: Final = 2
-_SHARED_LABEL_CHARACTERS: Final = 3
+# What countries register names below, as in ``co.uk``, ``com.au``, ``gouv.fr``.
+_SHARED_LABELS: Final = frozenset(
+    {
+        *("ac", "asso", "co", "com", "ed", "edu", "ev", "gen", "go", "gob", "gouv", "gov", "govt", "gv", "ind", "info"),
+        *("int", "k12", "ltd", "me", "mil", "muni", "ne", "net", "nhs", "nic", "nom", "or", "org", "plc", "police"),
+        *("res", "sch", "school", "tm", "web"),
+    }
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,19 +133,21 @@ def is_usable_realm(realm: str, registry_origin: str) -> bool:
     return named and printable and (parts.scheme == "https" or (plain_allowed and parts.scheme == "http"))
 
 
-def may_see_credentials(realm: str, registry_origin: str) -> bool:
+def may_see_credentials(realm: str, registry_origin: str, known: Collection[str] = ()) -> bool:
     """Tell whether the token server at ``realm`` may see credentials that are for the registry.
 
     Args:
         realm: a URL for which ``is_usable_realm`` holds.
         registry_origin: scheme and host of the registry.
+        known: hosts, with optional port, that the administrator knows to be the registry's.
 
     Returns:
-        True for the registry's own host and for its site: the same last two labels of the name (three under a
-        country's shared domain such as ``co.uk``), never for addresses.
+        True for the registry's own host, for those that are known, and for its site: the same last two labels of the
+        name (three under a country's shared domain such as ``co.uk``), never for addresses.
     """
-    theirs, ours = urlsplit(realm).hostname or "", urlsplit(registry_origin).hostname or ""
-    if theirs == ours:
+    parts = urlsplit(realm)
+    theirs, ours = parts.hostname or "", urlsplit(registry_origin).hostname or ""
+    if theirs == ours or parts.netloc in known:
         return True
     site = _site(ours)
     return bool(site) and _site(theirs) == site
@@ -193,6 +202,6 @@ def _site(hostname: str) -> tuple[str, ...]:
         labels = tuple(hostname.lower().rstrip(".").split("."))
     else:
         return ()
-    is_shared = len(labels[-1]) == _COUNTRY_LABEL_CHARACTERS and len(labels[-2:][0]) <= _SHARED_LABEL_CHARACTERS
+    is_shared = len(labels[-1]) == _COUNTRY_LABEL_CHARACTERS and labels[-2:][0] in _SHARED_LABELS
     wanted = 3 if is_shared else 2
     return labels[-wanted:] if len(labels) >= wanted and all(labels) else ()

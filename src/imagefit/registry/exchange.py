@@ -11,6 +11,8 @@ from urllib.parse import urlsplit
 
 from imagefit.registry.host import Header
 
+_HOST_MAX_CHARACTERS: Final = 255
+_SHOWABLE_HOST: Final = re.compile(r"[A-Za-z0-9._-]+(:[0-9]{1,5})?|\[[0-9A-Fa-f:.]+\](:[0-9]{1,5})?")
 _LENGTH: Final = re.compile(r"[0-9]{1,15}")
 
 
@@ -62,8 +64,13 @@ class Response:
 
 
 def shown_host(url: str) -> str:
-    """Return the host of a URL as it may be shown: no credentials, no path, no query."""
-    return urlsplit(url).netloc.rpartition("@")[2][:255]
+    """Return the host of a URL as it may be shown: no credentials, no path, no query.
+
+    Where a password has characters that end a host, what is left of it is not shown either.
+    """
+    host = urlsplit(url).netloc.rpartition("@")[2][:_HOST_MAX_CHARACTERS]
+    is_whole = bool(_SHOWABLE_HOST.fullmatch(host)) and "@" not in url.partition(host)[2]
+    return host if is_whole else "a host that is not shown"
 
 
 def origin_of(url: str) -> tuple[str, str, int]:

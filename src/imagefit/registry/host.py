@@ -46,6 +46,7 @@ class RegistryHost:
         tls_first: containerd asks this host over TLS first or over plain HTTP at once, depending on its version; the
             scheme is what is left where it speaks no TLS. See ``schemes``.
         auth: credentials that containerd is configured with for this host; for pulls that come with none.
+        token_servers: hosts of token servers on other sites that the administrator knows to be this registry's.
     """
 
     scheme: str
@@ -60,6 +61,7 @@ class RegistryHost:
     is_mirror: bool = False
     tls_first: bool = False
     auth: AuthConfig | None = field(default=None, repr=False)
+    token_servers: frozenset[str] = frozenset()
 
     @property
     def origin(self) -> str:

@@ -11,7 +11,7 @@ Knows which configuration counts, and that files are read again only when they h
 """
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
@@ -52,6 +52,7 @@ class Hosts:
         containerd_config: containerd's ``config.toml``; None to do without.
         on_problem: is told, once per change, of a file that is done without.
         schemes: finds out what a host speaks.
+        token_servers: registry, as containerd asks it, and the host of a token server that may see its credentials.
         sources: makes what reads files and remembers their state.
     """
 
@@ -62,8 +63,10 @@ class Hosts:
         on_problem: OnProblem | None = None,
         schemes: Schemes | None = None,
         sources: Callable[[], Sources] = Sources,
+        token_servers: Iterable[tuple[str, str]] = (),
     ) -> None:
         """Look at no file yet."""
+        self._token_servers = tuple(token_servers)
         self._config_paths = tuple(config_paths)
         self._containerd_config = containerd_config
         self._on_problem = on_problem
@@ -127,7 +130,12 @@ class Hosts:
         else:
             hosts = (default_host(domain),)
         _check_files(hosts, sources)
-        return Found(tuple(_completed(host, registries) for host in hosts), origin, config_paths)
+        completed = (self._with_token_servers(_completed(host, registries)) for host in hosts)
+        return Found(tuple(completed), origin, config_paths)
+
+    def _with_token_servers(self, host: RegistryHost) -> RegistryHost:
+        own = frozenset(server for registry, server in self._token_servers if registry == host.host)
+        return replace(host, token_servers=own) if own else host
 
     def _paths(self, registries: ContainerdRegistries) -> tuple[Path, ...]:
         if self._config_paths or registries.is_legacy:

@@ -1,45 +1,48 @@
-"""Which hosts did not answer in time a moment ago.
+"""Which hosts did not answer in time a moment ago, for which names.
 
-Knows for how long that counts. Leaves to ``asking`` what follows from it. Without it every request of a pull would wait
-once more for the same dead mirror.
+Knows for how long that counts, and that a host may be silent about one registry's images and quick about another's: who
+publishes slow images must not take a mirror away from others. Leaves to ``asking`` what follows from it. Without it
+every request of a pull would wait once more for the same dead mirror.
 """
 
 import time
 from collections.abc import Callable, Sequence
 from typing import Final
 
-from imagefit.errors import RegistryError, RegistryUnreachableError
 from imagefit.registry.host import RegistryHost
 
-LEFT_OUT_SECONDS: Final = 10.0
-_HOSTS_MAX: Final = 256
+LAST_SECONDS: Final = 10.0
+_KEPT_MAX: Final = 256
+_FAIR_SECONDS: Final = 6.0
 
 
 class Outages:
-    """Hosts that are left out for ``LEFT_OUT_SECONDS``, as long as there are others.
+    """Hosts that come last for ``LAST_SECONDS``.
 
     Args:
         clock: seconds that only grow.
+        fair_seconds: with less time left for a request a silence says nothing: at the end of a budget even a healthy
+            host is too slow.
     """
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
-        """Leave out nobody yet."""
+    def __init__(self, clock: Callable[[], float] = time.monotonic, fair_seconds: float = _FAIR_SECONDS) -> None:
+        """Know of nobody yet."""
         self._clock = clock
-        self._until: dict[str, float] = {}
+        self._fair_seconds = fair_seconds
+        self._until: dict[tuple[str, str], float] = {}
 
-    def add(self, host: RegistryHost) -> None:
-        """Leave a host out from now on."""
-        self._until.pop(host.origin, None)
-        self._until[host.origin] = self._clock() + LEFT_OUT_SECONDS
-        if len(self._until) > _HOSTS_MAX:
+    def add(self, host: RegistryHost, domain: str, left_seconds: float) -> None:
+        """Note that a host was silent about the images of ``domain``, for a request with so much time left."""
+        if left_seconds < self._fair_seconds:
+            return
+        key = host.origin, domain
+        self._until.pop(key, None)
+        self._until[key] = self._clock() + LAST_SECONDS
+        if len(self._until) > _KEPT_MAX:
             del self._until[next(iter(self._until))]
 
-    def of(self, hosts: Sequence[RegistryHost]) -> dict[int, RegistryError]:
-        """Return why hosts are left out, by their position; none are where all of them would be."""
+    def of(self, hosts: Sequence[RegistryHost], domain: str) -> frozenset[int]:
+        """Return the positions of those that were silent about the images of ``domain``."""
         now = self._clock()
-        failed: dict[int, RegistryError] = {
-            position: RegistryUnreachableError(f"{host.host}: left out, since it did not answer in time a moment ago")
-            for position, host in enumerate(hosts)
-            if self._until.get(host.origin, now) > now
-        }
-        return failed if len(failed) < len(hosts) else {}
+        silent = (at for at, host in enumerate(hosts) if self._until.get((host.origin, domain), now) > now)
+        return frozenset(silent)

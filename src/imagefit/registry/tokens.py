@@ -165,11 +165,10 @@ class Authorizer:
         host, realm = access.host, challenge.realm
         if not is_usable_realm(realm, host.origin):
             raise ContentInvalidError(f"{host.host}: names a token server that must not be asked")
-        shown = access.credentials if may_see_credentials(realm, host.origin) else None
+        shown = access.credentials if may_see_credentials(realm, host.origin, host.token_servers) else None
         withheld = access.credentials is not None and shown is None
-        advice = (
-            f"its token server {shown_host(realm)} is another site and was shown no credentials" if withheld else ""
-        )
+        told = f"its token server {shown_host(realm)} is another site and was shown no credentials"
+        advice = f"{told}; see [registry] token-servers" if withheld else ""
         request = _token_request(access, challenge, shown)
         response = await self._transport.send(host, request)
         _check_status(access, request, response, advice)

@@ -1,6 +1,6 @@
 """One exchange with one host: connection, redirects, limits, and nothing of what registries mean by it.
 
-Knows aiohttp. Leaves to ``tokens`` who is asking and to ``client`` what is asked. Redirects are followed here, not by
+Knows aiohttp. Leaves to ``tokens`` who is asking and to ``asking`` what is asked. Redirects are followed here, not by
 aiohttp, so that what is for one host goes to no other. aiohttp is imported with the first request: it costs 150 ms, and
 the daemon listens first.
 """
@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final
 from urllib.parse import quote, unquote, urldefrag, urljoin, urlsplit, urlunsplit
 
 from imagefit.errors import ContentInvalidError, RegistryError, RegistryUnreachableError
+from imagefit.registry.causes import words_for
 from imagefit.registry.connections import Connections
 from imagefit.registry.credentials import Credentials
 from imagefit.registry.exchange import Request, Response, content_length, is_encoded, origin_of, shown_host
@@ -151,7 +152,7 @@ async def _taken(response: "aiohttp.ClientResponse", request: Request, url: str)
 def _broken(error: Exception, request: Request, url: str) -> RegistryUnreachableError:
     import aiohttp
 
-    message = _said(request, _cause(error), url)
+    message = _said(request, words_for(error), url)
     if isinstance(error, aiohttp.ClientConnectorError | aiohttp.ClientHttpProxyError | TimeoutError):
         return UnresponsiveError(message)
     # What was sent twice must do no harm.
@@ -225,13 +226,3 @@ def _said(request: Request, what: str, url: str = "") -> str:
     answering = shown_host(url) if url else asked
     via = f" (redirected to {answering})" if answering != asked else ""
     return f"{asked}: {request.method} {request.purpose}{via}: {what}"
-
-
-def _cause(error: Exception) -> str:
-    certificate_error = getattr(error, "certificate_error", None)
-    if certificate_error is not None:
-        return f"certificate refused: {getattr(certificate_error, 'verify_message', '') or 'not trusted'}"
-    if isinstance(error, TimeoutError):
-        return "too slow"
-    strerror = getattr(error, "strerror", None)
-    return str(strerror) if strerror else type(error).__name__

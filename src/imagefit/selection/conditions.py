@@ -107,17 +107,22 @@ class Traits:
         self._documents = documents or Documents()
         self._own: _Holding | None = None
 
-    def meets(self, requirement: Requirement) -> bool:
-        """Tell whether the entry meets all conditions of a requirement."""
+    def meets(self, requirement: Requirement, *, inside: bool = False) -> bool:
+        """Tell whether the entry meets all conditions of a requirement.
+
+        Args:
+            requirement: its runtime handler is not looked at.
+            inside: by what the index vouches for alone.
+        """
         self._documents.pulse()
-        return all(map(self._has, requirement.conditions))
+        return all(self._has(one, inside=inside) for one in requirement.conditions)
 
     def may_meet(self, requirement: Requirement) -> bool:
         """Tell whether it meets them, or might with metadata that has not been read yet."""
         self._documents.pulse()
         return all(one.trait in _FROM_METADATA or self._has(one) for one in requirement.conditions)
 
-    def _has(self, condition: Condition) -> bool:
+    def _has(self, condition: Condition, *, inside: bool = False) -> bool:
         platform = self._descriptor.platform
         match condition.trait:
             case Trait.ANNOTATION:
@@ -129,7 +134,9 @@ class Traits:
             case Trait.PLATFORM:
                 return platform is not None and condition.name.matches(str(platform))
             case Trait.LABEL | Trait.TAG | Trait.FEATURE:
-                return self._own_holding().has(condition) or self._documents.have(condition, self._verdict.documents)
+                documents = self._verdict.documents
+                vouched = [one for one in documents if one.document.origin is None] if inside else documents
+                return self._own_holding().has(condition) or self._documents.have(condition, vouched)
             case _:
                 assert_never(condition.trait)
 

@@ -112,7 +112,7 @@ def _policy(policy: Policy) -> dict[str, Any]:
         "mode": policy.mode,
         "rule": policy.rule,
         "order": list(policy.order),
-        "trust": ["index", "referrers"] if policy.trust_referrers else ["index"],
+        "trust": list(policy.trust),
         "notes": list(policy.notes),
     }
 

@@ -79,7 +79,9 @@ def barred(policy: Policy, traits: Traits, truth: Truth) -> Barred | None:
     """
     if truth is Truth.NO:
         return None
-    missing = next((one for one in policy.require if not traits.meets(one)), None)
+    # Anybody may attach a tag to an image: it lets nobody in unless it is signed.
+    inside = not policy.require_signature
+    missing = next((one for one in policy.require if not traits.meets(one, inside=inside)), None)
     if missing is not None:
         return Barred(Bar.REQUIRE, missing)
     forbidden = next((one for one in policy.forbid if traits.meets(one)), None)

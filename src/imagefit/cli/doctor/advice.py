@@ -8,6 +8,7 @@ import re
 from dataclasses import dataclass
 from typing import Final
 
+from imagefit.cli.docker_config import login_command
 from imagefit.errors import ImagefitError, RegistryDeniedError, RegistryError
 
 
@@ -23,6 +24,8 @@ def _row(pattern: str, advice: str) -> _Row:
     return _Row(re.compile(pattern, re.IGNORECASE), advice)
 
 
+OR_PLAIN_HTTP: Final = ", or try --plain-http"
+"""A part of an advice, for those who have not tried it."""
 _ROWS: Final = (
     _row(
         r"hostname mismatch|ip address mismatch|doesn't match",
@@ -35,13 +38,13 @@ _ROWS: Final = (
         "name its authority's PEM file as 'ca' in hosts.toml for {host}, or install it on this system",
     ),
     _row(
-        r"certificate.required|handshake.failure|bad.certificate|alert.unknown.ca",
+        r"client certificate|certificate.required|handshake.failure|bad.certificate|alert.unknown.ca",
         "it wants a certificate of ours: name certificate and key as 'client' in hosts.toml for {host}",
     ),
     _row(
-        r"wrong.version.number|record.layer|no usable HTTP|packet.length.too.long|http.request",
-        "it seems to speak plain HTTP where HTTPS is expected, or the other way round: see 'server' in hosts.toml, or "
-        "try --plain-http",
+        r"no TLS is spoken|wrong.version.number|record.layer|no usable HTTP|packet.length.too.long|http.request",
+        "it seems to speak plain HTTP where HTTPS is expected, or the other way round: see 'server' in hosts.toml"
+        + OR_PLAIN_HTTP,
     ),
     _row(r"certificate file", "it must be a readable PEM file, a client's with its key"),
     _row(
@@ -65,7 +68,7 @@ _ROWS: Final = (
     _row(r"redirect", "see where the registry sends its clients"),
     _row(r"bytes|digest|size", "what it sends is not what was pushed: see caches and proxies before it"),
 )
-_LOG_IN: Final = "log in with 'docker login', or give --creds; pods have imagePullSecrets"
+_LOG_IN: Final = "log in with '{command}', or give --creds; pods have imagePullSecrets"
 _OTHER_CREDENTIALS: Final = "see user name and password, and whether that user may pull this repository"
 
 
@@ -80,6 +83,6 @@ def advice_for(error: ImagefitError, host: str, *, has_credentials: bool) -> str
     if error.advice:
         return error.advice
     if isinstance(error, RegistryDeniedError):
-        return _OTHER_CREDENTIALS if has_credentials else _LOG_IN
+        return _OTHER_CREDENTIALS if has_credentials else _LOG_IN.format(command=login_command(host))
     found = next((row.advice for row in _ROWS if row.pattern.search(error.message)), "")
     return found.format(host=host) if isinstance(error, RegistryError) else ""

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Final, TypeVar
 
+from imagefit.cli.docker_config import login_command
 from imagefit.cli.doctor.advice import advice_for
 from imagefit.cli.doctor.observation import Observation, State
 from imagefit.errors import ImagefitError, InvalidIndexError, RegistryError, RegistryUnreachableError
@@ -113,7 +114,7 @@ class HostProbe:
         except ImagefitError as error:
             return self._failed("resolve", error), None
         facts = (("digest", found.digest), ("media type", found.media_type), ("bytes", str(found.size_bytes)))
-        return self._seen("resolve", State.GOOD, f"{self._reference.target} is there", facts), found
+        return self._seen("resolve", State.GOOD, f"{_named(self._reference)} is there", facts), found
 
     async def content(self, resolved: Resolved) -> Observation:
         """Fetch the index or manifest by its digest."""
@@ -166,7 +167,7 @@ class HostProbe:
         place = shown_host(challenge.realm)
         facts: _Facts = (("token server", place),)
         facts += (("service", challenge.service),) if challenge.service else ()
-        if not may_see_credentials(challenge.realm, self.host.origin):
+        if not may_see_credentials(challenge.realm, self.host.origin, self.host.token_servers):
             what = f"asks for a token of {place}, another site, which is shown no credentials"
             if not self._has_credentials:
                 return self._seen("access", State.GOOD, what, facts)
@@ -176,7 +177,7 @@ class HostProbe:
 
     @property
     def _log_in(self) -> str:
-        return "" if self._has_credentials else "log in with 'docker login', or give --creds"
+        return "" if self._has_credentials else f"log in with '{login_command(self.host.host)}', or give --creds"
 
     async def _within(self, ask: Callable[[], Awaitable[_T]]) -> _T:
         try:
@@ -194,10 +195,16 @@ class HostProbe:
         return Observation(step, state, what, (*facts, *self._wire.taken()), advice, self.host.origin)
 
 
+def _named(reference: ImageReference) -> str:
+    return f"digest {reference.digest}" if reference.digest else f"tag {reference.tag}"
+
+
 def _trust(policy: Policy) -> str:
     if not policy.trust_referrers:
         return "and are not believed (trust)"
-    return "and are believed if they are signed" if policy.require_signature else "and are believed"
+    if policy.require_signature:
+        return "and are believed if they are signed: see 'imagefit explain'"
+    return "and are believed"
 
 
 def _advice_for_status(host: RegistryHost, status: int) -> str:

@@ -6,15 +6,22 @@ the look at its host. Leaves each look to a module of its own.
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Final, Literal
 
 from imagefit.cli.credentials import looked_at
+from imagefit.cli.doctor.advice import OR_PLAIN_HTTP
 from imagefit.cli.doctor.answers import HostProbe
 from imagefit.cli.doctor.certificates import observe_files
-from imagefit.cli.doctor.configuration import observe_cache, observe_credentials, observe_folders, observe_hosts
+from imagefit.cli.doctor.configuration import (
+    observe_cache,
+    observe_credentials,
+    observe_folders,
+    observe_hosts,
+    observe_unused,
+)
 from imagefit.cli.doctor.connection import observe_connection
 from imagefit.cli.doctor.observation import Observation, State, as_data
 from imagefit.cli.doctor.view import print_observations
@@ -32,6 +39,7 @@ LIMIT_SECONDS: Final = 10.0
 _REACHED, _NOT_REACHED = 0, 2
 _BELOW_ANSWERS: Final = frozenset({"connection", "access"})
 _AS_CONTAINERD: Final = "containerd fails over it, too"
+_MISSING: Final = f"{_AS_CONTAINERD}: put it there, or take its name out of hosts.toml"
 
 
 @dataclass(slots=True)
@@ -82,8 +90,16 @@ def doctor(
         looks = asyncio.run(_looks(asking, reference, policy, limit_seconds))
         observations += [one for look in looks for one in look.observations]
         resolved = _first_resolved(looks)
-        observations.append(observe_cache(Path(config.registry.cache), resolved.digest if resolved else ""))
+        observations.append(
+            observe_cache(
+                Path(config.registry.cache),
+                resolved.digest if resolved else "",
+                f"{reference.domain}/{reference.path}",
+            )
+        )
         observations.append(_conclusion(looks))
+    if person.plain_http:
+        observations = [replace(one, advice=one.advice.replace(OR_PLAIN_HTTP, "")) for one in observations]
     reached = observations[-1].state is not State.BROKEN
     if form == "table":
         print_observations(observations)
@@ -99,11 +115,13 @@ def _known(config: Config, reference: ImageReference, person: Person) -> tuple[l
     try:
         asking = person.asking(config, reference, of_hosts.append, of_credentials.append)
     except InvalidHostsError as error:
-        return [Observation("configuration", State.BROKEN, error.message, advice=error.advice or _AS_CONTAINERD)], None
+        advice = error.advice or (_MISSING if error.message.endswith("not there") else _AS_CONTAINERD)
+        return [Observation("configuration", State.BROKEN, error.message, advice=advice)], None
     return [
         *observe_folders(asking.found, reference.domain, of_hosts),
         observe_hosts(asking.hosts, by_tag=not reference.digest),
         *observe_credentials(asking, looked_at(person.environment), of_credentials),
+        *observe_unused(asking, person.unused(asking, reference), reference.domain),
     ], asking
 
 
@@ -112,7 +130,7 @@ async def _looks(asking: Asking, reference: ImageReference, policy: Policy, limi
     agent = f"imagefit/{version('imagefit')}"
     looks = [_HostLook(HostProbe(host, reference, asking.auth, agent, limit_seconds)) for host in asking.hosts]
     try:
-        with Progress(str(reference)) as progress:
+        with Progress(str(reference), doing="looking at") as progress:
             for look in looks:
                 progress.doing(f"asking {look.probe.host.host}")
                 await _ask_name(look, reference, limit_seconds)

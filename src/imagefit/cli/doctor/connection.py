@@ -1,12 +1,11 @@
 """The connection to one host, as far as TLS.
 
-Knows sockets and handshakes. Leaves to ``certificates`` what is presented there, and to ``requests`` what is asked. The
+Knows sockets and handshakes. Leaves to ``certificates`` what is presented there, and to ``answers`` what is asked. The
 way to a host behind a proxy is the proxy's, so such a host is not looked at here.
 """
 
 import asyncio
 import os
-import socket
 import ssl
 from dataclasses import dataclass, replace
 from typing import Final
@@ -16,6 +15,7 @@ from imagefit.cli.doctor.advice import advice_for
 from imagefit.cli.doctor.certificates import describe
 from imagefit.cli.doctor.observation import Observation, State
 from imagefit.errors import RegistryError, RegistryUnreachableError
+from imagefit.registry.causes import words_for
 from imagefit.registry.connections import tls_context
 from imagefit.registry.exchange import shown_host
 from imagefit.registry.host import RegistryHost, is_local
@@ -91,12 +91,8 @@ async def _connect(host: RegistryHost, context: ssl.SSLContext | None, limit_sec
             _, writer = await asyncio.open_connection(parts.hostname, port, ssl=context)
     except TimeoutError:
         raise _unreachable(host, f"no answer within {min(limit_seconds, host.dial_timeout_seconds):g} s") from None
-    except ssl.SSLCertVerificationError as error:
-        raise _unreachable(host, f"certificate refused: {error.verify_message}") from None
-    except ssl.SSLError as error:
-        raise _unreachable(host, f"no TLS: {error.reason or error}") from None
     except OSError as error:
-        raise _unreachable(host, _words(error)) from None
+        raise _unreachable(host, words_for(error)) from None
     try:
         return _connected(writer)
     finally:
@@ -105,13 +101,6 @@ async def _connect(host: RegistryHost, context: ssl.SSLContext | None, limit_sec
 
 def _unreachable(host: RegistryHost, what: str) -> RegistryUnreachableError:
     return RegistryUnreachableError(f"{host.host}: {what}")
-
-
-def _words(error: OSError) -> str:
-    # asyncio has words of its own for what the system said.
-    if isinstance(error, socket.gaierror) or not error.errno:
-        return error.strerror or str(error)
-    return os.strerror(error.errno)
 
 
 def _connected(writer: asyncio.StreamWriter) -> _Connected:

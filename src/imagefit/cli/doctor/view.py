@@ -26,12 +26,15 @@ def print_observations(observations: Iterable[Observation]) -> None:
             host = one.host
             if host:
                 console.print(plain(host, style="bold"))
-        for line in _lines(one):
+        for line in _lines(one, console):
             console.print(line)
 
 
-def _lines(one: Observation) -> Iterator[Text | Padding]:
-    yield plain(f"{one.state:{_INDENT}}", style=_STYLES[one.state]) + plain(f"{one.step}: {shown(one.what)}")
+def _lines(one: Observation, console: Terminal) -> Iterator[Text | Padding]:
+    first, *others = plain(f"{one.step}: {shown(one.what)}").wrap(console, max(console.width - _INDENT, 1))
+    yield plain(f"{one.state:{_INDENT}}", style=_STYLES[one.state]) + first
+    for line in others:
+        yield Padding(line, (0, 0, 0, _INDENT), expand=False)
     for name, value in one.facts:
         yield Padding(plain(f"{shown(name)}: {shown(value)}", style="dim"), (0, 0, 0, _INDENT), expand=False)
     if one.advice:
