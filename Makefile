@@ -9,6 +9,8 @@ export PATH := $(PATH):/usr/sbin:/sbin
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+# Processes that share the tests, each with a containerd and a registry of its own.
+WORKERS ?= 2
 # The first interpreter that is new enough and can make virtual environments; looked for when it is needed.
 PYTHON = $(shell for name in python3 python3.14 python3.13 python3.12 python3.11; do \
 	$$name -c 'import ensurepip, sys, venv; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$name && break; done)
@@ -52,8 +54,8 @@ $(STAMP): pyproject.toml | system
 demo: system install ## show one pull going wrong without imagefit and right with it, on real parts
 	PYTHONPATH=tests $(BIN)/python examples/demo.py
 
-test: system install ## run all tests, on real parts
-	$(BIN)/python -m pytest
+test: system install ## run all tests, on real parts, in two processes
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
 
 lint: install proto-check ## everything that is checked without running the code
 	$(BIN)/ruff format --check
