@@ -109,7 +109,7 @@ async def _serve(live: LiveConfig, path: Path, overrides: Overrides) -> None:
         await server.start()
         _go_on(_follow_access(Path(config.containerd.socket), path), ending)
         await asyncio.sleep(0)  # its first look comes before anybody is told that we listen
-        log.info("listening", socket=path, containerd=config.containerd.socket, mode=config.policies.default.mode)
+        log.info("listening", socket=path, containerd=config.containerd.socket, mode=config.policy.mode)
         await _serve_metrics(config, overrides, readiness, ending)
         _go_on(live.follow(partial(_take, service, registry, overrides)), ending)
         _go_on(node.node(), ending)
@@ -119,7 +119,7 @@ async def _serve(live: LiveConfig, path: Path, overrides: Overrides) -> None:
         await _drained(server, stop, live.current.server.drain_seconds)
     _ignore_signals()
     log.info("stopped")
-    _end_soon(path)
+    _end_soon()
 
 
 def _take(service: Service, registry: RegistryClient, overrides: Overrides, config: Config) -> None:
@@ -217,14 +217,12 @@ def _ignore_signals() -> None:
         signal.signal(one, signal.SIG_IGN)
 
 
-def _end_soon(path: Path) -> None:
-    """End the process even if a thread does not: one that asks a dead name server cannot be called off."""
+def _end_soon() -> None:
+    """End the process even if a thread does not: one that asks a dead name server cannot be called off.
 
-    def end() -> None:
-        path.unlink(missing_ok=True)
-        os._exit(0)
-
-    ending = threading.Timer(_ENDING_SECONDS, end)
+    The socket is left as it is: by then it may be another daemon's, and a stale one is removed at the next start.
+    """
+    ending = threading.Timer(_ENDING_SECONDS, os._exit, (0,))
     ending.daemon = True
     ending.start()
 

@@ -79,7 +79,6 @@ class LiveConfig:
     async def _read_anew(self, take: Callable[[Config], None]) -> None:
         try:
             new = await asyncio.to_thread(self._load, self._path)
-            policies = new.policies
             take(new)
         except InvalidConfigurationError as error:
             if self._is_news(str(error)):
@@ -93,7 +92,7 @@ class LiveConfig:
         if late := needs_restart(self._started, new):
             log.warning("restart-needed", keys=", ".join(late))
         self.current = new
-        log.info("configuration-taken", rules=len(policies.rules), mode=policies.default.mode)
+        log.info("configuration-taken", rules=len(new.image), mode=new.policy.mode)
         await self._tell_taken()
 
     def _is_news(self, why: str) -> bool:

@@ -59,9 +59,8 @@ def test_observe_forwards_what_was_asked_and_tells_what_it_would_have_chosen(
 ) -> None:
     daemon = start('[policy]\nmode = "observe"\n')
     with CriClient(daemon.socket) as client:
-        client.pull(pushed["name"])
-    status = cri.image_status(pushed["name"])
-    assert status is not None
+        observed = client.pull(pushed["name"])
+    assert cri.pull(pushed["name"]) == observed  # what containerd takes without imagefit, not what was chosen
     until(lambda: bool(decisions(daemon)))
     (record,) = decisions(daemon)
     assert (record["result"], record["reason"], record["mode"]) == ("pass-through", "observe", "observe")
