@@ -1,10 +1,10 @@
 """The metadata of one decision: from where it comes, how much of it, until when, and who vouches for it."""
 
 import asyncio
-from dataclasses import replace
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from builders import MANIFEST_MEDIA_TYPE, descriptor, digest, entry, index_bytes, node, to_bytes
 from fakes.registry import FakeRegistry

@@ -8,9 +8,10 @@ operator set for errors.
 import asyncio
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from functools import partial
 from typing import Protocol, TypeVar
+
+from msgspec.structs import replace
 
 from imagefit import telemetry
 from imagefit.cri.wire import PullRequest

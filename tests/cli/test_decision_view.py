@@ -1,8 +1,8 @@
 """What a terminal shows of metadata that only refers to an image, and of what was left out."""
 
-from dataclasses import replace
 
 import pytest
+from msgspec.structs import replace
 
 from builders import decide, entry, index, node
 from imagefit.cli.decision_view import print_decision

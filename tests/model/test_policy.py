@@ -1,8 +1,8 @@
 """Policies: which one holds for a pull, and what a pod may change of it."""
 
-from dataclasses import replace
 
 import pytest
+from msgspec.structs import replace
 
 from builders import asks, prefers
 from imagefit.model.glob import ANYTHING, Glob

@@ -1,11 +1,11 @@
 """What holds of every choice, whatever the index and whatever the node."""
 
-import dataclasses
 import json
 import random
 from functools import partial
 from typing import Any, Final
 
+import msgspec.structs
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -112,7 +112,7 @@ _PLATFORMS = st.sampled_from(
     ]
 )
 _NODES = st.builds(
-    lambda platform, known: dataclasses.replace(node(platform), facts=known),
+    lambda platform, known: msgspec.structs.replace(node(platform), facts=known),
     st.sampled_from(["linux/amd64", "linux/amd64/v3", "linux/arm64/v8.2", "linux/s390x"]),
     _FACTS,
 )
@@ -272,7 +272,7 @@ def test_adding_an_incompatible_entry_never_changes_the_choice(
         if by_platform
         else entry("misfit", platform, {"gpu": "yes"}, **{"os.features": ["none"]}, compat=[{"compatibility-score": 9}])
     )
-    where = dataclasses.replace(where, facts=where.facts.merged(Facts(flags={"os.features": frozenset()})))
+    where = msgspec.structs.replace(where, facts=where.facts.merged(Facts(flags={"os.features": frozenset()})))
     after = decide(index(*entries[:place], misfit, *entries[place:]), where, policy, blobs)
     assert (before.chosen is None) == (after.chosen is None)
     if before.chosen and after.chosen:
@@ -314,7 +314,7 @@ def test_adding_a_fact_never_turns_a_verdict_from_yes_to_unknown(
     data: st.DataObject, world: World, where: Node
 ) -> None:
     entries, blobs = world
-    more = dataclasses.replace(where, facts=data.draw(_one_more(where.facts)))
+    more = msgspec.structs.replace(where, facts=data.draw(_one_more(where.facts)))
     before, after = (decide(index(*entries), one, None, blobs) for one in (where, more))
     truths = {ranked.position: ranked.verdict.truth for ranked in after.ranking}
     for ranked in before.ranking:
@@ -347,7 +347,7 @@ def test_removing_cover_never_turns_a_check_from_unknown_to_yes(
 @given(_WORLDS, _NODES, _FEATURES)
 def test_removing_cover_never_turns_a_verdict_from_unknown_to_yes(world: World, where: Node, feature: str) -> None:
     entries, blobs = world
-    less = dataclasses.replace(where, facts=_without(where.facts, feature))
+    less = msgspec.structs.replace(where, facts=_without(where.facts, feature))
     before, after = (decide(index(*entries), one, None, blobs) for one in (where, less))
     truths = {ranked.position: ranked.verdict.truth for ranked in after.ranking}
     for ranked in before.ranking:
@@ -486,12 +486,12 @@ def _candidates(world: World, where: Node, policy: Policy) -> set[int]:
 def test_a_pod_narrows_what_may_be_chosen_and_never_widens_it(
     world: World, where: Node, policy: Policy, annotations: dict[str, str], allowed: set[str]
 ) -> None:
-    policy = dataclasses.replace(policy, pod_annotations=frozenset(allowed))
+    policy = msgspec.structs.replace(policy, pod_annotations=frozenset(allowed))
     narrowed = Policies(policy).of(Pull("r.io/app:1", annotations=annotations))
     assert _candidates(world, where, narrowed) <= _candidates(world, where, policy)
     assert narrowed.mode in {policy.mode, Mode.OFF}
     if not allowed & annotations.keys():
-        assert dataclasses.replace(narrowed, notes=()) == policy
+        assert msgspec.structs.replace(narrowed, notes=()) == policy
 
 
 @settings(max_examples=15)

@@ -1,10 +1,10 @@
 """Judging is a pure function of document and facts that more knowledge makes only more certain."""
 
 import random
-from dataclasses import replace
 
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from builders import none_of
 from imagefit.model.facts import Facts, Node

@@ -1,10 +1,10 @@
 """Metadata that only refers to an image can make an entry worse, and never better than the index has it."""
 
-from dataclasses import replace
 from typing import Any
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from builders import (
     DOCUMENT_MEDIA_TYPE,

@@ -1,8 +1,8 @@
 """Conditions: of every trait what matches and what does not, and where each is looked for."""
 
-from dataclasses import replace
 
 import pytest
+from msgspec.structs import replace
 
 from builders import Json, asks, entry, index, node, none_of, to_bytes, without_platform
 from imagefit.formats.catalog import parse

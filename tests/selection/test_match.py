@@ -1,8 +1,8 @@
 """Fit: the three truths, how they combine, and what a verdict rests on."""
 
-from dataclasses import replace
 
 import pytest
+from msgspec.structs import replace
 
 from builders import Json, entry, facts, index, node, none_of
 from imagefit.formats.profile import profile_of

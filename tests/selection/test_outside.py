@@ -1,9 +1,9 @@
 """Metadata that only refers to an image: when it is wanted, what of it counts, and how it is marked."""
 
-from dataclasses import replace
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from builders import (
     DOCUMENT_MEDIA_TYPE,

@@ -6,10 +6,12 @@ Knows where an index comes from and which policy a pull of it would get. Leaves 
 
 import asyncio
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
 from typing import Final, Literal
+
+from msgspec.structs import replace
 
 from imagefit.cli.decision_view import print_decision
 from imagefit.cli.files import read_file

@@ -3,11 +3,11 @@
 Knows how they are written and which ``Policy`` they make. Leaves to ``model.policy`` which one is for a pull.
 """
 
-from dataclasses import replace
 from typing import Annotated, Any, Final
 
 import msgspec
 from msgspec import UNSET, UnsetType
+from msgspec.structs import replace
 
 from imagefit.config.conditions import Prefer, Prefers, Require, Requires, glob
 from imagefit.config.kinds import (

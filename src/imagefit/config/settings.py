@@ -5,11 +5,11 @@ made from these tables. Leaves the meaning to the parts that get them.
 """
 
 from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
 from msgspec import UNSET, UnsetType
+from msgspec.structs import replace
 
 from imagefit.config.conditions import Prefers, Requires
 from imagefit.config.kinds import (

@@ -6,8 +6,9 @@ what the other rule needs. Leaves to the dialect where rules and terms stand. So
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
 from typing import Final
+
+import msgspec
 
 from imagefit.errors import InvalidDocumentError
 from imagefit.formats.expression import shown
@@ -27,8 +28,7 @@ def _settled(element: str, asked: str, *, holds: bool) -> Check:
     return Check(f"{RULE_MATCHED} {element}".rstrip(), asked, MatchesTerm(RULE_MATCHED, ()), negated=not holds)
 
 
-@dataclass(frozen=True, slots=True)
-class _Rule:
+class _Rule(msgspec.Struct, frozen=True):
     """A rule of an earlier set: what it needs, how many needs these are, and how deep they are nested."""
 
     group: Group
@@ -96,13 +96,12 @@ def _extent(need: Need) -> tuple[int, int]:
     return 1 + sum(size for size, _ in inside), 1 + max((nesting for _, nesting in inside), default=0)
 
 
-@dataclass(slots=True)
-class Given:
+class Given(msgspec.Struct):
     """What a rule can refer to: elements that earlier rules of its set give, and rules of earlier sets."""
 
     earlier: EarlierSets
-    names: dict[str, str] = field(default_factory=dict)
-    values: dict[str, str] = field(default_factory=dict)
+    names: dict[str, str] = msgspec.field(default_factory=dict)
+    values: dict[str, str] = msgspec.field(default_factory=dict)
     templated: bool = False
 
     def take(self, name: str, rule: Mapping[str, Tree]) -> None:

@@ -4,8 +4,9 @@ Knows every dialect there is; a new one is a new file and a new row. Leaves to t
 and to read it.
 """
 
-from dataclasses import replace
 from typing import Final
+
+from msgspec.structs import replace
 
 from imagefit.errors import InvalidDocumentError
 from imagefit.formats.contract import Dialect, Fragment

@@ -1,16 +1,16 @@
 """What passes between carriers, dialects and the session: pieces found, pieces still to be fetched, dialects."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from typing import Literal
+
+import msgspec
 
 from imagefit.formats.syntax import Tree
 from imagefit.model.oci import Descriptor
 from imagefit.model.requirement import Document, Origin, Problem
 
 
-@dataclass(frozen=True, slots=True)
-class Fragment:
+class Fragment(msgspec.Struct, frozen=True):
     """One piece of metadata as bytes.
 
     Attributes:
@@ -26,8 +26,7 @@ class Fragment:
     origin: Origin | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Locator:
+class Locator(msgspec.Struct, frozen=True, eq=False):
     """One piece of metadata that has to be fetched.
 
     Attributes:
@@ -46,10 +45,22 @@ class Locator:
     digest: str
     size_bytes: int
     kind: Literal["manifest", "config", "document", "referrers"]
-    place: str = field(compare=False)
-    media_type: str = field(default="", compare=False)
-    name: str = field(default="", compare=False)
+    place: str
+    media_type: str = ""
+    name: str = ""
     origin: Origin | None = None
+
+    def __eq__(self, other: object) -> bool:
+        """Tell whether both name the same fetch."""
+        return isinstance(other, Locator) and self._fetch == other._fetch
+
+    def __hash__(self) -> int:
+        """Return the same for the same fetch."""
+        return hash(self._fetch)
+
+    @property
+    def _fetch(self) -> tuple[str, int, str, Origin | None]:
+        return self.digest, self.size_bytes, self.kind, self.origin
 
     @property
     def is_outside(self) -> bool:
@@ -62,8 +73,7 @@ class Locator:
         return Descriptor(self.digest, self.media_type, self.size_bytes)
 
 
-@dataclass(frozen=True, slots=True)
-class Profiles:
+class Profiles(msgspec.Struct, frozen=True):
     """Several pieces of which one that holds is enough (proposal G)."""
 
     pieces: tuple["Carried", ...]
@@ -73,8 +83,7 @@ Carried = Fragment | Locator | Profiles | Problem
 """What a carrier holds: the piece itself, the way to it, several to choose from, or the reason why there is none."""
 
 
-@dataclass(frozen=True, slots=True)
-class Dialect:
+class Dialect(msgspec.Struct, frozen=True):
     """One way of writing compatibility down.
 
     Attributes:

@@ -9,8 +9,9 @@ and how groups are written to ``namespaced``.
 
 import re
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import replace
 from typing import Final
+
+from msgspec.structs import replace
 
 from imagefit.errors import InvalidDocumentError
 from imagefit.formats.nfd_labels import LABEL_NAMESPACE, boolean_of, needs_of_nfd_label

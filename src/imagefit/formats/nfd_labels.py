@@ -7,8 +7,10 @@ a label instead of setting it to false. Leaves to the dialects where labels stan
 
 import re
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, replace
 from typing import Final
+
+import msgspec
+from msgspec.structs import replace
 
 from imagefit.errors import InvalidDocumentError
 from imagefit.formats.vocabulary import (
@@ -46,8 +48,7 @@ _SOME: Final = InRanges(parse_ranges(">0"))
 _ANY_NUMBER: Final = InRanges(parse_ranges(">=0"))
 
 
-@dataclass(frozen=True, slots=True)
-class _Asked:
+class _Asked(msgspec.Struct, frozen=True):
     """One label with its value; ``rest`` is what of its name the row leaves open."""
 
     label: str

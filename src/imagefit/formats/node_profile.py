@@ -6,10 +6,10 @@ feature of NFD counts as covered: NFD looked at all of them.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from typing import Final, TypeVar
 
 import msgspec
+from msgspec.structs import replace
 
 from imagefit.errors import InvalidDocumentError, InvalidProfileError
 from imagefit.formats.reading import at, list_of, object_of, text_of, words_of

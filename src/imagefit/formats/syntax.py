@@ -9,8 +9,9 @@ import itertools
 import json
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any, Final, NoReturn
+
+import msgspec
 
 from imagefit.errors import InvalidDocumentError
 from imagefit.model.oci import MAX_DOCUMENT_BYTES
@@ -151,8 +152,7 @@ def _check_characters(tree: Tree) -> None:
             pass
 
 
-@dataclass(slots=True)
-class _Open:
+class _Open(msgspec.Struct):
     """A list or mapping that has begun; ``height`` counts the levels in it so far, its own included."""
 
     tree: "list[Tree] | dict[str, Tree]"
@@ -162,8 +162,7 @@ class _Open:
     key: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class _Anchored:
+class _Anchored(msgspec.Struct, frozen=True):
     """A value that aliases stand for."""
 
     tree: Tree

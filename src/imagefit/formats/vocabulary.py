@@ -8,8 +8,9 @@ facts.
 
 import re
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
 from typing import Final
+
+import msgspec
 
 from imagefit.errors import InvalidDocumentError
 from imagefit.model.cpu_flags import flag_names
@@ -52,8 +53,7 @@ _PCI_DEVICE = re.compile(r"(?:0x)?([0-9a-fA-F]{4})[.:](?:0x)?([0-9a-fA-F]{4})")
 _KERNEL_OPTION = re.compile(r"(?:CONFIG_)?([A-Za-z0-9_]+)(?:=(.*))?")
 
 
-@dataclass(frozen=True, slots=True)
-class _Asked:
+class _Asked(msgspec.Struct, frozen=True):
     """One label with its value and where its answer is."""
 
     label: str
@@ -229,8 +229,7 @@ def _items(value: str) -> tuple[str, ...]:
     return items
 
 
-@dataclass(frozen=True, slots=True)
-class _Row:
+class _Row(msgspec.Struct, frozen=True):
     read: Callable[[_Asked], tuple[Check, ...]]
     features: tuple[str, ...]
     element: str = ""

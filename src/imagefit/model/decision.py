@@ -1,8 +1,9 @@
 """What came out: findings, verdicts, ranking, decision. Values only; ``selection`` makes them."""
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
 from enum import StrEnum
+
+import msgspec
 
 from imagefit.model.oci import Descriptor
 from imagefit.model.policy import Criterion, Policy, Preference, Requirement
@@ -11,8 +12,7 @@ from imagefit.model.requirement import Alternative, Check, Document, Group, Prob
 from imagefit.model.truth import Truth
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
+class Finding(msgspec.Struct, frozen=True):
     """One check, whether it holds, and what was seen on the node."""
 
     check: Check
@@ -20,8 +20,7 @@ class Finding:
     seen: str
 
 
-@dataclass(frozen=True, slots=True)
-class GroupFinding:
+class GroupFinding(msgspec.Struct, frozen=True):
     """One group of needs and whether it holds.
 
     Attributes:
@@ -47,8 +46,7 @@ def leaves(findings: Iterable[Judged]) -> Iterator[Finding]:
             yield from leaves(one.decisive)
 
 
-@dataclass(frozen=True, slots=True)
-class AlternativeVerdict:
+class AlternativeVerdict(msgspec.Struct, frozen=True):
     """One acceptable set, judged.
 
     Attributes:
@@ -64,8 +62,7 @@ class AlternativeVerdict:
     holding: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class DocumentVerdict:
+class DocumentVerdict(msgspec.Struct, frozen=True):
     """One piece of metadata, judged.
 
     Attributes:
@@ -83,8 +80,7 @@ class DocumentVerdict:
         return None if self.best is None else self.alternatives[self.best]
 
 
-@dataclass(frozen=True, slots=True)
-class Verdict:
+class Verdict(msgspec.Struct, frozen=True):
     """All findings of one entry, and what it claims to be.
 
     What documents say stays in them: thousands of entries may share one that is large.
@@ -102,7 +98,7 @@ class Verdict:
     findings: tuple[Finding, ...]
     documents: tuple[DocumentVerdict, ...]
     own_problems: tuple[Problem, ...]
-    claims: Mapping[str, str] = field(default_factory=dict)
+    claims: Mapping[str, str] = msgspec.field(default_factory=dict)
     aside: tuple[DocumentVerdict, ...] = ()
 
     @property
@@ -144,8 +140,7 @@ class Bar(StrEnum):
     FORBID = "forbid"
 
 
-@dataclass(frozen=True, slots=True)
-class Barred:
+class Barred(msgspec.Struct, frozen=True):
     """Why an entry is no candidate although it fits or may fit.
 
     Attributes:
@@ -157,8 +152,7 @@ class Barred:
     requirement: Requirement | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Ranked:
+class Ranked(msgspec.Struct, frozen=True):
     """One entry in rank order.
 
     Attributes:
@@ -183,8 +177,7 @@ class Ranked:
         return self.barred is None and self.verdict.truth is not Truth.NO
 
 
-@dataclass(frozen=True, slots=True)
-class Decision:
+class Decision(msgspec.Struct, frozen=True):
     """What to pull, and everything that led to it.
 
     Attributes:
@@ -218,8 +211,7 @@ class Reason(StrEnum):
     NO_NAME = "no-name"
 
 
-@dataclass(frozen=True, slots=True)
-class PassThrough:
+class PassThrough(msgspec.Struct, frozen=True):
     """Have containerd do exactly what was asked.
 
     Attributes:
@@ -233,8 +225,7 @@ class PassThrough:
     why: str
 
 
-@dataclass(frozen=True, slots=True)
-class Refuse:
+class Refuse(msgspec.Struct, frozen=True):
     """Fail the pull before anything is fetched.
 
     Attributes:
@@ -248,8 +239,7 @@ class Refuse:
     transient: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Rewrite:
+class Rewrite(msgspec.Struct, frozen=True):
     """Have containerd pull one entry of an index instead of the index.
 
     Attributes:

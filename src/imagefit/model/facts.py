@@ -5,8 +5,10 @@ image asks. The model is that of NFD's ``NodeFeature`` object (``spec.features``
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
 from typing import Final, Literal
+
+import msgspec
+from msgspec.structs import replace
 
 from imagefit.model.microarchitecture import normalize
 
@@ -52,8 +54,7 @@ ANYWHERE: Final = "any source"
 """A feature that is never covered: stands for whatever else might declare a fact, so that its absence is unknown."""
 
 
-@dataclass(frozen=True, slots=True)
-class Facts:
+class Facts(msgspec.Struct, frozen=True):
     """Everything a node's detectors found out.
 
     A feature that is a key here is *covered*, unless it is ``unseen``: a detector looked, so what is absent below it is
@@ -66,9 +67,9 @@ class Facts:
         unseen: features that a detector is there for but could not look at; what is stated of them holds all the same.
     """
 
-    flags: Mapping[str, frozenset[str]] = field(default_factory=dict)
-    attributes: Mapping[str, Attributes] = field(default_factory=dict)
-    instances: Mapping[str, tuple[Attributes, ...]] = field(default_factory=dict)
+    flags: Mapping[str, frozenset[str]] = msgspec.field(default_factory=dict)
+    attributes: Mapping[str, Attributes] = msgspec.field(default_factory=dict)
+    instances: Mapping[str, tuple[Attributes, ...]] = msgspec.field(default_factory=dict)
     unseen: frozenset[str] = frozenset()
 
     def covers(self, feature: str) -> bool:
@@ -92,8 +93,7 @@ class Facts:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class Node:
+class Node(msgspec.Struct, frozen=True):
     """One node: the platform it runs and its facts.
 
     Attributes:
@@ -107,7 +107,7 @@ class Node:
     os: str
     architecture: str
     variant: str = ""
-    facts: Facts = field(default_factory=Facts)
+    facts: Facts = msgspec.field(default_factory=Facts)
     also_runs: frozenset[str] = frozenset()
 
     def with_platforms(self, names: Iterable[str]) -> "Node":

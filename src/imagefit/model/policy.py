@@ -5,9 +5,11 @@ Leaves to ``selection`` which entries a condition matches, and to ``config`` how
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Final
+
+import msgspec
+from msgspec.structs import replace
 
 from imagefit.model.glob import ANYTHING, Glob
 
@@ -67,8 +69,7 @@ class Trait(StrEnum):
     PLATFORM = "platform"
 
 
-@dataclass(frozen=True, slots=True)
-class Condition:
+class Condition(msgspec.Struct, frozen=True):
     """One thing that is asked of an entry.
 
     Attributes:
@@ -87,8 +88,7 @@ class Condition:
         return f"{self.trait} {self.name}{value}"
 
 
-@dataclass(frozen=True, slots=True)
-class Requirement:
+class Requirement(msgspec.Struct, frozen=True):
     """Conditions that hold together.
 
     Attributes:
@@ -104,8 +104,7 @@ class Requirement:
         return " and ".join(map(str, self.conditions))
 
 
-@dataclass(frozen=True, slots=True)
-class Preference:
+class Preference(msgspec.Struct, frozen=True):
     """Entries that meet ``wish``, or one of ``others``, gain ``weight`` once; it may be negative."""
 
     wish: Requirement
@@ -122,8 +121,7 @@ class Preference:
         return " or ".join(map(str, self.wishes))
 
 
-@dataclass(frozen=True, slots=True)
-class Policy:
+class Policy(msgspec.Struct, frozen=True):
     """How one pull is decided.
 
     Attributes:
@@ -172,8 +170,7 @@ class Policy:
             raise ValueError("an order begins with tier, ends with position and has each criterion once")
 
 
-@dataclass(frozen=True, slots=True)
-class Pull:
+class Pull(msgspec.Struct, frozen=True):
     """What is known of one pull before anything is looked up.
 
     Attributes:
@@ -186,11 +183,10 @@ class Pull:
     image: str
     namespace: str = ""
     runtime_handler: str = ""
-    annotations: Mapping[str, str] = field(default_factory=dict)
+    annotations: Mapping[str, str] = msgspec.field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
-class ImageRule:
+class ImageRule(msgspec.Struct, frozen=True):
     """A policy for some pulls: those that every pattern matches."""
 
     policy: Policy
@@ -219,11 +215,10 @@ _MAX_TAGS = 16
 _MAX_TAG_CHARACTERS = 128
 
 
-@dataclass(frozen=True, slots=True)
-class Policies:
+class Policies(msgspec.Struct, frozen=True):
     """All policies of a node: the first rule that matches a pull decides, else the default."""
 
-    default: Policy = field(default_factory=Policy)
+    default: Policy = msgspec.field(default_factory=Policy)
     rules: tuple[ImageRule, ...] = ()
 
     def of(self, pull: Pull) -> Policy:

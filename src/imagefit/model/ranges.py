@@ -6,7 +6,8 @@ Sources: proposals H, I and J of the OCI image-compatibility working group.
 """
 
 import re
-from dataclasses import dataclass
+
+import msgspec
 
 from imagefit.errors import InvalidDocumentError
 
@@ -19,8 +20,7 @@ _COMPARATOR = re.compile(r"(>=|<=|==|>|<|=)\s*(\S+)")
 _INTERVAL = re.compile(r"\s*([\[(])([^,\[\]()]*),([^,\[\]()]*)([\])])\s*(,|$)")
 
 
-@dataclass(frozen=True, slots=True)
-class Version:
+class Version(msgspec.Struct, frozen=True):
     """A version as its leading numbers.
 
     Attributes:
@@ -32,8 +32,7 @@ class Version:
     build: tuple[int, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Interval:
+class Interval(msgspec.Struct, frozen=True):
     """All versions between two ends; None leaves that side open-ended."""
 
     low: Version | None = None
@@ -54,8 +53,7 @@ class Interval:
         return True
 
 
-@dataclass(frozen=True, slots=True)
-class Ranges:
+class Ranges(msgspec.Struct, frozen=True):
     """Some version sets; a version is in when every interval of at least one of them holds.
 
     Attributes:

@@ -6,7 +6,8 @@ which every CRI image call of containerd applies to the string it is given.
 """
 
 import re
-from dataclasses import dataclass
+
+import msgspec
 
 from imagefit.errors import InvalidReferenceError
 
@@ -33,8 +34,7 @@ def is_digest(text: str) -> bool:
     return _DIGEST.fullmatch(text) is not None
 
 
-@dataclass(frozen=True, slots=True)
-class ImageReference:
+class ImageReference(msgspec.Struct, frozen=True):
     """One image name in containerd's normal form: it has a tag or a digest, never both.
 
     Attributes:

@@ -6,9 +6,11 @@ needs, so a group is "all of" or "any of".
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import assert_never
+
+import msgspec
+from msgspec.structs import replace
 
 from imagefit.model.facts import NFD_FEATURES
 from imagefit.model.ranges import Ranges
@@ -17,8 +19,7 @@ _NAMES_WEIGH = 500
 _INSTANCES_WEIGH = 8
 
 
-@dataclass(frozen=True, slots=True)
-class Problem:
+class Problem(msgspec.Struct, frozen=True):
     """Something that could not be read, with its place.
 
     Attributes:
@@ -34,8 +35,7 @@ class Problem:
         return f"{self.place}: {self.message}" if self.place else self.message
 
 
-@dataclass(frozen=True, slots=True)
-class Origin:
+class Origin(msgspec.Struct, frozen=True):
     """An artifact that only refers to what it is about: nothing that is reachable from the index vouches for it.
 
     Attributes:
@@ -49,8 +49,7 @@ class Origin:
     subject: str
 
 
-@dataclass(frozen=True, slots=True)
-class EqualTo:
+class EqualTo(msgspec.Struct, frozen=True):
     """The value is one of these; numbers and booleans compare as such.
 
     Attributes:
@@ -62,22 +61,19 @@ class EqualTo:
     ignore_case: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class InRanges:
+class InRanges(msgspec.Struct, frozen=True):
     """The value's leading numbers lie in the ranges."""
 
     ranges: Ranges
 
 
-@dataclass(frozen=True, slots=True)
-class Includes:
+class Includes(msgspec.Struct, frozen=True):
     """The value, a comma-separated list, has this item."""
 
     item: str
 
 
-@dataclass(frozen=True, slots=True)
-class SameBuild:
+class SameBuild(msgspec.Struct, frozen=True):
     """The value, a Windows version, has the same first three numbers as ``version``."""
 
     version: str
@@ -86,16 +82,14 @@ class SameBuild:
 Test = EqualTo | InRanges | Includes | SameBuild
 
 
-@dataclass(frozen=True, slots=True)
-class HasFlag:
+class HasFlag(msgspec.Struct, frozen=True):
     """One of ``names`` is set in one of ``features``."""
 
     features: tuple[str, ...]
     names: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class HasValue:
+class HasValue(msgspec.Struct, frozen=True):
     """``element`` of one of ``features`` passes ``test``."""
 
     features: tuple[str, ...]
@@ -103,16 +97,14 @@ class HasValue:
     test: Test
 
 
-@dataclass(frozen=True, slots=True)
-class HasInstance:
+class HasInstance(msgspec.Struct, frozen=True):
     """One instance of ``feature`` passes every test, each on one of its attributes."""
 
     feature: str
     tests: tuple[tuple[str, Test], ...]
 
 
-@dataclass(frozen=True, slots=True)
-class RunsOn:
+class RunsOn(msgspec.Struct, frozen=True):
     """The node runs what is built for this platform; architecture and variant are normalised, ``os`` is as written."""
 
     os: str
@@ -142,8 +134,7 @@ class Op(StrEnum):
 _QUICK_ON_NAMES = frozenset({Op.ANY, Op.IN, Op.NOT_IN, Op.EXISTS, Op.DOES_NOT_EXIST, Op.IS_TRUE, Op.IS_FALSE})
 
 
-@dataclass(frozen=True, slots=True)
-class Expression:
+class Expression(msgspec.Struct, frozen=True):
     """One NFD expression, found to be well-formed.
 
     Attributes:
@@ -157,8 +148,7 @@ class Expression:
     versions: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class MatchesTerm:
+class MatchesTerm(msgspec.Struct, frozen=True):
     """A feature matches one term of an NFD rule.
 
     Attributes:
@@ -175,8 +165,7 @@ class MatchesTerm:
 Question = HasFlag | HasValue | HasInstance | RunsOn | MatchesTerm
 
 
-@dataclass(frozen=True, slots=True)
-class Check:
+class Check(msgspec.Struct, frozen=True):
     """One test on one fact.
 
     Attributes:
@@ -194,8 +183,7 @@ class Check:
     depth: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Group:
+class Group(msgspec.Struct, frozen=True):
     """Needs that hold together.
 
     Attributes:
@@ -246,8 +234,7 @@ def _weight(question: Question) -> int:
             return 1
 
 
-@dataclass(frozen=True, slots=True)
-class Alternative:
+class Alternative(msgspec.Struct, frozen=True):
     """One acceptable set: every need must hold.
 
     Attributes:
@@ -265,8 +252,7 @@ class Alternative:
     place: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Document:
+class Document(msgspec.Struct, frozen=True):
     """One piece of metadata, read: one alternative that holds is enough.
 
     Attributes:
@@ -289,8 +275,7 @@ class Document:
         return bool(self.alternatives) or not self.problems
 
 
-@dataclass(frozen=True, slots=True)
-class Profile:
+class Profile(msgspec.Struct, frozen=True):
     """What one entry needs and claims.
 
     Attributes:
@@ -302,5 +287,5 @@ class Profile:
 
     checks: tuple[Check, ...] = ()
     documents: tuple[Document, ...] = ()
-    claims: dict[str, str] = field(default_factory=dict)
+    claims: dict[str, str] = msgspec.field(default_factory=dict)
     problems: tuple[Problem, ...] = ()

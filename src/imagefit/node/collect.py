@@ -7,8 +7,10 @@ and to the caller what is logged.
 import time
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Final
+
+from msgspec.structs import replace
 
 from imagefit.model.facts import Facts, Node
 from imagefit.model.microarchitecture import level_of, level_of_cpu, normalize

@@ -5,9 +5,10 @@ the sets that hold. Leaves what becomes of the answer to ``rank``.
 """
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final, assert_never
+
+import msgspec
 
 from imagefit.model.cpu_flags import flag_names
 from imagefit.model.decision import DocumentVerdict, Finding, GroupFinding, Judged, Verdict
@@ -35,8 +36,7 @@ def meets(requirement: Requirement, descriptor: Descriptor, verdict: Verdict) ->
     return Traits(descriptor, verdict).meets(requirement)
 
 
-@dataclass(frozen=True, slots=True)
-class _Holding:
+class _Holding(msgspec.Struct, frozen=True):
     """What holds of one document, or of an entry's own checks.
 
     Attributes:

@@ -5,7 +5,9 @@ Knows how much is judged at most, and that what did not come is a document of wh
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+
+import msgspec
+from msgspec.structs import replace
 
 from imagefit.formats.catalog import read
 from imagefit.formats.contract import Carried, Fragment, Locator, Profiles
@@ -17,8 +19,7 @@ from imagefit.selection.match import judge_document
 _TOO_LATE = Problem("not judged: the time is over")
 
 
-@dataclass(frozen=True, slots=True)
-class Limits:
+class Limits(msgspec.Struct, frozen=True):
     """How much is judged.
 
     Attributes:

@@ -5,8 +5,9 @@ Knows the three truths and how they combine. Leaves a single question to ``answe
 """
 
 from collections.abc import Callable, Iterable
-from dataclasses import replace
 from typing import assert_never
+
+from msgspec.structs import replace
 
 from imagefit.model.decision import (
     AlternativeVerdict,

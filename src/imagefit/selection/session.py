@@ -8,7 +8,9 @@ limits of its own: it can make an entry worse, and never save one that the index
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+
+import msgspec
+from msgspec.structs import replace
 
 from imagefit.formats.carriers import FAMILIES, is_artifact
 from imagefit.formats.contract import Locator
@@ -48,8 +50,7 @@ _ARTIFACT = Problem("an artifact, not an image")
 _SELF = Problem("the index lists itself")
 
 
-@dataclass(slots=True)
-class _Entry:
+class _Entry(msgspec.Struct):
     """An entry of the index on its way to a verdict.
 
     Attributes:
@@ -64,8 +65,8 @@ class _Entry:
     descriptor: Descriptor
     profile: Profile
     own: Verdict
-    skipped: Problem = field(default=_NOT_FETCHED)
-    skipped_outside: Problem = field(default=_NOT_FETCHED)
+    skipped: Problem = msgspec.field(default=_NOT_FETCHED)
+    skipped_outside: Problem = msgspec.field(default=_NOT_FETCHED)
     inside: Verdict | None = None
     settled: Verdict | None = None
 

@@ -14,8 +14,9 @@ image-compatibility working group. Where its text and its examples differ, both 
 
 from collections import Counter, deque
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from typing import Final
+
+import msgspec
 
 from imagefit.errors import InvalidDocumentError
 from imagefit.formats.contract import Dialect
@@ -38,8 +39,7 @@ _ANNOTATIONS: Final = "annotations"
 _SHOWN_CHARACTERS: Final = 80
 
 
-@dataclass(frozen=True, slots=True)
-class _Sized:
+class _Sized(msgspec.Struct, frozen=True):
     """A need and how much judging it costs: its checks wherever they stand, at least one."""
 
     need: Need
@@ -49,8 +49,7 @@ class _Sized:
 _NOTHING: Final = _Sized(Group(any_of=False, members=()), 1)
 
 
-@dataclass(frozen=True, slots=True)
-class _Edge:
+class _Edge(msgspec.Struct, frozen=True):
     source: str
     targets: tuple[str, ...]
     condition: str
