@@ -3,15 +3,16 @@
 import base64
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from imagefit.model.decision import Decision
+from imagefit.model.decision import Decision, Ranked, Verdict
 from imagefit.model.facts import Facts, Node
 from imagefit.model.glob import Glob
-from imagefit.model.oci import ImageIndex, parse_index
+from imagefit.model.oci import Descriptor, ImageIndex, parse_index
 from imagefit.model.policy import Condition, Policy, Preference, Requirement, Trait
 from imagefit.model.requirement import Group, Need, Problem, negated
+from imagefit.selection.rank import rank as rank_kinds
 from imagefit.selection.session import Selection
 
 Json = dict[str, Any]
@@ -136,3 +137,11 @@ def asks(trait: Trait, name: str, value: str = "*") -> Requirement:
 def prefers(annotation: str, value: str, weight: int = 1) -> Preference:
     """Return a preference for entries with an annotation."""
     return Preference(asks(Trait.ANNOTATION, annotation, value), weight)
+
+
+def rank(
+    judged: Sequence[tuple[Descriptor, Verdict]], policy: Policy, *, also_runs: frozenset[str] = frozenset()
+) -> tuple[Ranked, ...]:
+    """Rank entries that are each of a kind of their own."""
+    each = [((position,), verdict) for position, (_, verdict) in enumerate(judged)]
+    return rank_kinds([descriptor for descriptor, _ in judged], each, policy, also_runs=also_runs)[:]

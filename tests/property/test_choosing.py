@@ -22,6 +22,7 @@ from builders import (
     index_bytes,
     manifest_of,
     node,
+    rank,
     supply_all,
     to_bytes,
     without_platform,
@@ -52,7 +53,7 @@ from imagefit.model.truth import Truth
 from imagefit.selection.explain import MAX_REFUSAL_BYTES, as_data, refusal
 from imagefit.selection.gathering import MAX_FETCHES
 from imagefit.selection.match import judge
-from imagefit.selection.rank import advantages, rank
+from imagefit.selection.rank import advantages
 from imagefit.selection.session import Selection
 
 settings.register_profile("core", derandomize=True, deadline=None, max_examples=100, database=None)

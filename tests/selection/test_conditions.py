@@ -1,6 +1,5 @@
 """Conditions: of every trait what matches and what does not, and where each is looked for."""
 
-
 import pytest
 from msgspec.structs import replace
 

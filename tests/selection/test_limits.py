@@ -1,5 +1,6 @@
 """Hostile metadata costs a bounded amount of work, and only the entries that carry it."""
 
+from itertools import chain
 from typing import Any
 
 import pytest
@@ -44,13 +45,21 @@ def test_one_document_asks_for_at_most_ten_thousand_checks(checks: int) -> None:
 
 
 def test_features_count_among_the_checks() -> None:
-    names = [f"FEATURE{number}" for number in range(250)]
-    entries = [entry(str(number), features=names) for number in range(limits.MAX_CHECKS // 250 + 2)]
-    entries.append(entry("foreign", "linux/s390x", features=names))
-    decision = Selection(index(*entries), node(flags={"cpu.cpuid": set(names)}), Policy()).decide()
+    some = [[f"FEATURE{number}X{one}" for one in range(250)] for number in range(limits.MAX_CHECKS // 250 + 2)]
+    entries = [entry(str(number), features=names) for number, names in enumerate(some)]
+    entries.append(entry("foreign", "linux/s390x", features=["FOREIGN"]))
+    decision = Selection(index(*entries), node(flags={"cpu.cpuid": set(chain(*some))}), Policy()).decide()
     truths = [ranked.verdict.truth for ranked in sorted(decision.ranking, key=lambda ranked: ranked.position)]
     assert truths[0] is Truth.YES
     assert truths[-2:] == [Truth.UNKNOWN, Truth.NO]
+
+
+def test_a_check_that_many_sets_repeat_counts_once() -> None:
+    sets = [[{f"label-{one}": "1" for one in range(1000) if one != number}] for number in range(100)]
+    entries = [entry(str(number), compatibilities=some) for number, some in enumerate(sets)]
+    assert len(sets) * 999 > limits.MAX_CHECKS
+    decision = Selection(index(*entries), node(), Policy()).decide()
+    assert all(not list(ranked.verdict.problems) for ranked in decision.ranking)
 
 
 def _i_descriptor(number: int) -> dict[str, Any]:

@@ -1,6 +1,5 @@
 """Fit: the three truths, how they combine, and what a verdict rests on."""
 
-
 import pytest
 from msgspec.structs import replace
 

@@ -4,7 +4,7 @@ from itertools import permutations
 
 import pytest
 
-from builders import asks, decide, digest, entry, index, node, prefers, without_platform
+from builders import asks, decide, digest, entry, index, node, prefers, rank, without_platform
 from imagefit.model.decision import AlternativeVerdict, Bar, Barred, DocumentVerdict, Finding, Verdict
 from imagefit.model.oci import Descriptor, Platform
 from imagefit.model.policy import ORDER, Criterion, Policy, Preference, Requirement, Trait, Unknown
@@ -17,7 +17,6 @@ from imagefit.selection.rank import (
     highest_preference,
     plain_choice,
     preference,
-    rank,
     surely_barred,
 )
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from builders import entry, index, node, without_platform
+from builders import entry, index, node, rank, without_platform
 from imagefit.errors import InvalidDocumentError
 from imagefit.model.oci import Descriptor
 from imagefit.model.policy import Policy
@@ -21,7 +21,7 @@ from imagefit.model.requirement import (
 from imagefit.model.truth import Truth
 from imagefit.selection.explain import as_data, phrase, reason, refusal
 from imagefit.selection.match import evaluate
-from imagefit.selection.rank import plain_choice, rank
+from imagefit.selection.rank import plain_choice
 from imagefit.selection.session import Selection
 
 HOSTILE = "li\nnux/am\x1b[2Jd64/\u202e"

@@ -19,7 +19,6 @@ from imagefit.model.oci import MANIFEST_MEDIA_TYPES, Descriptor, Manifest, Platf
 from imagefit.model.reference import is_digest
 from imagefit.model.requirement import Origin, Problem
 
-_KEYS: Final = ("compatibilities", "compat")
 _DOCUMENTS: Final = frozenset(
     {
         "application/vnd.oci.image.compatibilities.v1+json",
@@ -66,8 +65,12 @@ def carried_by(platform: Platform | None) -> tuple[Carried, ...]:
     """Return what an entry's platform carries, in the order of the keys ``compatibilities`` and ``compat``."""
     if platform is None:
         return ()
-    raws = ((key, _present(getattr(platform, key))) for key in _KEYS)
-    return tuple(piece for key, raw in raws if raw for piece in _at_key(f"platform.{key}", raw))
+    found: tuple[Carried, ...] = ()
+    if raw := _present(platform.compatibilities):
+        found += _at_key("platform.compatibilities", raw)
+    if raw := _present(platform.compat):
+        found += _at_key("platform.compat", raw)
+    return found
 
 
 def is_artifact(entry: Descriptor) -> bool:

@@ -4,6 +4,7 @@ Knows every dialect there is; a new one is a new file and a new row. Leaves to t
 and to read it.
 """
 
+from functools import lru_cache
 from typing import Final
 
 from msgspec.structs import replace
@@ -36,6 +37,9 @@ DIALECTS: Final[tuple[Dialect, ...]] = (
     groups.DIALECT,
     platform.DIALECT,
 )
+_OF_LISTS: Final = tuple(dialect for dialect in DIALECTS if dialect.has_lists)
+_REMEMBERED: Final = 512
+_MAX_REMEMBERED_BYTES: Final = 1024
 
 
 def read(fragment: Fragment) -> Document:
@@ -54,6 +58,8 @@ def read(fragment: Fragment) -> Document:
             document.dialect, problems=(Problem("it states only what it is and asks for nothing", fragment.place),)
         )
     named = (fragment.name,) if fragment.name else ()
+    if not named and not document.problems:
+        return document
     return Document(
         document.dialect,
         tuple(replace(one, tags=(*named, *one.tags)) for one in document.alternatives)
@@ -75,8 +81,16 @@ def parse(content: bytes) -> Document:
     Raises:
         InvalidDocumentError: it is neither JSON nor YAML, no dialect claims it or two do, or nothing of it can be read.
     """
+    return _remembered(content) if len(content) <= _MAX_REMEMBERED_BYTES else _parse(content)
+
+
+def _parse(content: bytes) -> Document:
     tree = load(content)
     return recognize(tree).parse(tree)
+
+
+# A node is asked for the same images again and again.
+_remembered: Final = lru_cache(_REMEMBERED)(_parse)
 
 
 def recognize(tree: Tree) -> Dialect:
@@ -85,7 +99,7 @@ def recognize(tree: Tree) -> Dialect:
     Raises:
         InvalidDocumentError: no dialect claims it, or more than one.
     """
-    claiming = [dialect for dialect in DIALECTS if dialect.claims(tree)]
+    claiming = [dialect for dialect in (_OF_LISTS if isinstance(tree, list) else DIALECTS) if dialect.claims(tree)]
     match claiming:
         case [dialect]:
             return dialect

@@ -10,7 +10,7 @@ from imagefit.model.oci import Descriptor
 from imagefit.model.requirement import Document, Origin, Problem
 
 
-class Fragment(msgspec.Struct, frozen=True):
+class Fragment(msgspec.Struct, frozen=True, cache_hash=True, gc=False):
     """One piece of metadata as bytes.
 
     Attributes:
@@ -90,8 +90,10 @@ class Dialect(msgspec.Struct, frozen=True):
         name: as reports show it, such as ``flat-sets``.
         claims: tells from its shape whether a document is written in this dialect.
         parse: reads one that is claimed; raises ``InvalidDocumentError`` where nothing of it can be read.
+        has_lists: whether a document of it may be a list; a list is no document of the others.
     """
 
     name: str
     claims: Callable[[Tree], bool]
     parse: Callable[[Tree], Document]
+    has_lists: bool = False

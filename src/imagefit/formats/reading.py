@@ -46,10 +46,14 @@ class Faults:
         try:
             yield
         except InvalidDocumentError as error:
-            found = error.below(pointer(*keys))
-            self._found += (InvalidDocumentError(one.message, place=one.place) for one in (found, *found.others))
-            if len(self._found) >= MAX_FAULTS:
-                self.raise_all()
+            self.keep(error, *keys)
+
+    def keep(self, error: InvalidDocumentError, *keys: str | int) -> None:
+        """Keep a fault that was found at a place; at ``MAX_FAULTS`` raise them all."""
+        found = error.below(pointer(*keys))
+        self._found += (InvalidDocumentError(one.message, place=one.place) for one in (found, *found.others))
+        if len(self._found) >= MAX_FAULTS:
+            self.raise_all()
 
     def raise_all(self) -> None:
         """Raise one ``InvalidDocumentError`` for all faults, if there is any."""
@@ -97,10 +101,11 @@ def each_alternative(
     alternatives: list[Alternative] = []
     problems: list[Problem] = []
     checks = 0
+    above = pointer(*keys)
     for number, one in enumerate(sets):
         if number >= MAX_SETS:
             raise InvalidDocumentError(f"more than {MAX_SETS} sets")
-        place = pointer(*keys, number)
+        place = f"{above}/{number}"
         try:
             alternatives.append(read(one, place))
         except InvalidDocumentError as error:
@@ -121,13 +126,11 @@ def problems_of(error: InvalidDocumentError) -> tuple[Problem, ...]:
 
 def text_of(value: Tree) -> str:
     """Return a string, a number or a boolean as text. Raises ``InvalidDocumentError`` for anything else."""
-    match value:
-        case bool():
-            return "true" if value else "false"
-        case str():
-            return value
-        case _:
-            raise InvalidDocumentError("expected a string, a number or a boolean")
+    if isinstance(value, str):
+        return value
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    raise InvalidDocumentError("expected a string, a number or a boolean")
 
 
 def object_of(value: Tree) -> dict[str, Tree]:

@@ -36,6 +36,8 @@ MAX_KEY_CHARACTERS: Final = 1024
 MAX_DEPTH: Final = 64
 """Deepest nesting of lists and objects."""
 
+# So small that none of the other limits can be met.
+_MAX_PLAIN_BYTES: Final = MAX_KEY_CHARACTERS
 _CHARACTERS_OF_A_PART: Final = 64
 _PUNCTUATION: Final = (",", ":", "[", "{")
 _NULLS: Final = frozenset({"", "~", "null", "Null", "NULL"})
@@ -64,6 +66,9 @@ def load(content: bytes) -> Tree:
     """
     if len(content) > MAX_DOCUMENT_BYTES:
         raise InvalidDocumentError(f"{len(content)} bytes, more than {MAX_DOCUMENT_BYTES}")
+    plain = _load_plain(content)
+    if plain is not None:
+        return plain
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -79,6 +84,23 @@ def begins_with_a_name(tree: list[Tree]) -> bool:
 def pointer(*keys: str | int) -> str:
     """Return the JSON pointer (RFC 6901) of a place below a document."""
     return "".join("/" + str(key).replace("~", "~0").replace("/", "~1") for key in keys)
+
+
+def _load_plain(content: bytes) -> Tree:
+    """Return a small list of objects of text: what most documents are, read at a tenth of the cost.
+
+    Returns:
+        What ``_load_json`` would return; None where that has to look more closely, for a fault or for another shape.
+    """
+    if len(content) > _MAX_PLAIN_BYTES or not content.startswith(b"[") or b"\\" in content:
+        return None
+    try:
+        sets: list[Tree] = _PLAIN.decode(content)
+    except (msgspec.MsgspecError, UnicodeDecodeError):
+        return None
+    # A member has four quotes: some are left over where a key stands twice.
+    members = sum([len(one) for one in sets if isinstance(one, dict)])
+    return sets if content.count(b'"') == 4 * members else None
 
 
 def _load_json(text: str) -> Tree:
@@ -116,6 +138,7 @@ def _no_constant(name: str) -> NoReturn:
     raise InvalidDocumentError(f"not JSON: {name}")
 
 
+_PLAIN: Final[msgspec.json.Decoder[Any]] = msgspec.json.Decoder(list[dict[str, str]])
 _JSON: Final = json.JSONDecoder(
     object_pairs_hook=_unique, parse_int=Number, parse_float=Number, parse_constant=_no_constant
 )

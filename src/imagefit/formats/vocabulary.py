@@ -8,7 +8,8 @@ facts.
 
 import re
 from collections.abc import Callable, Iterable, Mapping
-from typing import Final
+from functools import lru_cache, wraps
+from typing import Final, TypeVar
 
 import msgspec
 
@@ -29,9 +30,13 @@ from imagefit.model.requirement import (
     Test,
 )
 
+_Read = TypeVar("_Read")
+
 LABEL_OF_FEATURES: Final = "platform.features"
 _MAX_VALUE_CHARACTERS: Final = 16_384
 _SHOWN_CHARACTERS: Final = 200
+_REMEMBERED: Final = 4096
+_MAX_REMEMBERED_CHARACTERS: Final = 256
 _CPU_FLAGS: Final = ("cpu.cpuid",)
 FREE_FACTS: Final = ("operator.fact", "local.feature", "local.label", ANYWHERE)
 """Where a fact is looked for that has no feature of its own: what the operator states or another tool wrote down."""
@@ -68,6 +73,22 @@ class _Asked(msgspec.Struct, frozen=True):
         return self.check(asked, HasValue(self.features, self.element, test), negated=negated)
 
 
+def _remembering(read: Callable[[str, str], _Read]) -> Callable[[str, str], _Read]:
+    """Have a function of two texts remember what it returned for short ones.
+
+    A node sees the same labels again and again, in the sets of one index and from one image to the next.
+    """
+    remembered = lru_cache(_REMEMBERED)(read)
+
+    @wraps(read)
+    def quick(label: str, value: str) -> _Read:
+        is_short = len(label) + len(value) <= _MAX_REMEMBERED_CHARACTERS
+        return remembered(label, value) if is_short else read(label, value)
+
+    return quick
+
+
+@_remembering
 def checks_of_label(label: str, value: str) -> tuple[Check, ...]:
     """Return the checks that one label of a set stands for.
 
@@ -136,6 +157,7 @@ def _flags(asked: _Asked) -> tuple[Check, ...]:
     return checks_of_flags(asked.label, _items(asked.value))
 
 
+@_remembering
 def _flag(label: str, name: str) -> Check:
     if not name:
         raise InvalidDocumentError("an empty feature name")
@@ -223,7 +245,7 @@ def _pci_device(asked: _Asked, item: str) -> Check:
 
 def _items(value: str) -> tuple[str, ...]:
     """Return the distinct items of a list; a trailing comma is noise."""
-    items = tuple(dict.fromkeys(item.strip() for item in value.split(",") if item.strip()))
+    items = tuple(dict.fromkeys([item for part in value.split(",") if (item := part.strip())]))
     if not items:
         raise InvalidDocumentError("an empty list")
     return items

@@ -1,7 +1,8 @@
 """What came out: findings, verdicts, ranking, decision. Values only; ``selection`` makes them."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from enum import StrEnum
+from typing import overload
 
 import msgspec
 
@@ -12,7 +13,7 @@ from imagefit.model.requirement import Alternative, Check, Document, Group, Prob
 from imagefit.model.truth import Truth
 
 
-class Finding(msgspec.Struct, frozen=True):
+class Finding(msgspec.Struct, frozen=True, gc=False):
     """One check, whether it holds, and what was seen on the node."""
 
     check: Check
@@ -46,7 +47,7 @@ def leaves(findings: Iterable[Judged]) -> Iterator[Finding]:
             yield from leaves(one.decisive)
 
 
-class AlternativeVerdict(msgspec.Struct, frozen=True):
+class AlternativeVerdict(msgspec.Struct, frozen=True, gc=False):
     """One acceptable set, judged.
 
     Attributes:
@@ -62,7 +63,7 @@ class AlternativeVerdict(msgspec.Struct, frozen=True):
     holding: int = 0
 
 
-class DocumentVerdict(msgspec.Struct, frozen=True):
+class DocumentVerdict(msgspec.Struct, frozen=True, gc=False):
     """One piece of metadata, judged.
 
     Attributes:
@@ -80,7 +81,7 @@ class DocumentVerdict(msgspec.Struct, frozen=True):
         return None if self.best is None else self.alternatives[self.best]
 
 
-class Verdict(msgspec.Struct, frozen=True):
+class Verdict(msgspec.Struct, frozen=True, gc=False):
     """All findings of one entry, and what it claims to be.
 
     What documents say stays in them: thousands of entries may share one that is large.
@@ -114,14 +115,14 @@ class Verdict(msgspec.Struct, frozen=True):
     @property
     def depth(self) -> int:
         """The deepest CPU level that the checks which hold imply; 0 for none."""
-        own = (finding.check.depth for finding in self.findings if finding.truth is Truth.YES)
-        return max((*own, *(one.deciding.depth for one in self.documents if one.deciding)), default=0)
+        own = [finding.check.depth for finding in self.findings if finding.truth is Truth.YES]
+        return max([0, *own, *[deciding.depth for one in self.documents if (deciding := one.deciding)]])
 
     @property
     def holding(self) -> int:
         """How many checks hold."""
-        own = sum(finding.truth is Truth.YES for finding in self.findings)
-        return own + sum(one.deciding.holding for one in self.documents if one.deciding)
+        own = sum([finding.truth is Truth.YES for finding in self.findings])
+        return own + sum([deciding.holding for one in self.documents if (deciding := one.deciding)])
 
     @property
     def deciding(self) -> Iterator[Finding]:
@@ -177,6 +178,63 @@ class Ranked(msgspec.Struct, frozen=True):
         return self.barred is None and self.verdict.truth is not Truth.NO
 
 
+class Rated(msgspec.Struct, frozen=True, gc=False):
+    """Entries of one kind, rated: what they have in common.
+
+    Attributes:
+        positions: in the index, in ascending order; at least one.
+        verdict: see ``Ranked``.
+        merits: in the order of ``Criterion``, but for the position.
+        barred: see ``Ranked``.
+        met: see ``Ranked``.
+    """
+
+    positions: Sequence[int]
+    verdict: Verdict
+    merits: tuple[int, ...]
+    barred: Barred | None = None
+    met: tuple[Preference, ...] = ()
+
+
+class Ranking(Sequence[Ranked]):
+    """Every entry of an index, best first; each is made when it is looked at, since there may be thousands."""
+
+    def __init__(self, entries: Sequence[Descriptor], places: Sequence[tuple[int, Rated]]) -> None:
+        """Keep an order.
+
+        Args:
+            entries: of the index, in its order.
+            places: position and rating of every entry, best first.
+        """
+        self._entries = entries
+        self._places = places
+
+    def __len__(self) -> int:
+        """Return the number of entries."""
+        return len(self._places)
+
+    @overload
+    def __getitem__(self, at: int) -> Ranked: ...
+    @overload
+    def __getitem__(self, at: slice) -> tuple[Ranked, ...]: ...
+    def __getitem__(self, at: int | slice) -> Ranked | tuple[Ranked, ...]:
+        """Return the entry of a rank, from 0, or those of several ranks."""
+        return tuple(map(self._made, self._places[at])) if isinstance(at, slice) else self._made(self._places[at])
+
+    def __eq__(self, other: object) -> bool:
+        """Tell whether the same entries stand in the same order for the same reasons."""
+        return isinstance(other, Ranking) and self[:] == other[:]
+
+    def __hash__(self) -> int:
+        """Return the same for equal rankings."""
+        return hash(tuple(position for position, _ in self._places))
+
+    def _made(self, place: tuple[int, Rated]) -> Ranked:
+        position, rated = place
+        merits = dict(zip(Criterion, (*rated.merits, -position), strict=True))
+        return Ranked(position, self._entries[position], rated.verdict, merits, rated.barred, rated.met)
+
+
 class Decision(msgspec.Struct, frozen=True):
     """What to pull, and everything that led to it.
 
@@ -192,7 +250,7 @@ class Decision(msgspec.Struct, frozen=True):
 
     index_digest: str
     policy: Policy
-    ranking: tuple[Ranked, ...]
+    ranking: Sequence[Ranked]
     chosen: Ranked | None
     decided_by: Criterion | None
     is_plain: bool

@@ -27,7 +27,12 @@ MANIFEST_MEDIA_TYPES = frozenset(
 )
 
 
-class Platform(msgspec.Struct, frozen=True, rename={"os_version": "os.version", "os_features": "os.features"}):
+_NOTHING = msgspec.Raw()
+
+
+class Platform(
+    msgspec.Struct, frozen=True, gc=False, rename={"os_version": "os.version", "os_features": "os.features"}
+):
     """What an index entry says of the machines it is for.
 
     Attributes:
@@ -41,9 +46,14 @@ class Platform(msgspec.Struct, frozen=True, rename={"os_version": "os.version", 
     variant: str = ""
     os_version: str = ""
     os_features: tuple[str, ...] | None = None
-    features: msgspec.Raw = msgspec.Raw()
-    compatibilities: msgspec.Raw = msgspec.Raw()
-    compat: msgspec.Raw = msgspec.Raw()
+    features: msgspec.Raw = _NOTHING
+    compatibilities: msgspec.Raw = _NOTHING
+    compat: msgspec.Raw = _NOTHING
+
+    @property
+    def needs(self) -> tuple[object, ...]:
+        """What is asked of the node by the platform itself, not by metadata that it carries: alike where this is."""
+        return self.os, self.architecture, self.variant, self.os_version, self.os_features, bytes(self.features)
 
     def __str__(self) -> str:
         """Return ``os/architecture[/variant]`` as people write it."""
@@ -51,7 +61,7 @@ class Platform(msgspec.Struct, frozen=True, rename={"os_version": "os.version", 
         return "/".join(part for part in parts if part)
 
 
-class Descriptor(msgspec.Struct, frozen=True, rename="camel"):
+class Descriptor(msgspec.Struct, frozen=True, gc=False, rename="camel"):
     """A pointer to content: what it is, its digest and its size in bytes.
 
     Attributes:
@@ -65,7 +75,12 @@ class Descriptor(msgspec.Struct, frozen=True, rename="camel"):
     annotations: dict[str, str] | None = None
     platform: Platform | None = None
     artifact_type: str = ""
-    annotation: msgspec.Raw = msgspec.Raw()
+    annotation: msgspec.Raw = _NOTHING
+
+    @property
+    def says_more(self) -> bool:
+        """Whether it says anything of itself besides what it is of and for, such as annotations."""
+        return bool(self.annotations or self.data or self.artifact_type) or self.annotation is not _NOTHING
 
     @property
     def stated(self) -> dict[str, str]:
@@ -98,8 +113,28 @@ class ImageIndex(msgspec.Struct, frozen=True):
     entries: tuple[Descriptor, ...]
 
 
+class _RawEntry(msgspec.Struct, gc=False, rename="camel"):
+    digest: str
+    media_type: str = ""
+    size: int = 0
+    data: str | None = None
+    annotations: dict[str, str] | None = None
+    platform: msgspec.Raw = _NOTHING
+    artifact_type: str = ""
+    annotation: msgspec.Raw = _NOTHING
+
+
+class _Platforms(dict[bytes, Platform | None]):
+    """Platforms by their JSON: the entries of large indexes repeat the same few, and then share one value."""
+
+    def __missing__(self, content: bytes) -> Platform | None:
+        platform: Platform | None = _PLATFORM_DECODER.decode(content)
+        self[content] = platform
+        return platform
+
+
 class _RawIndex(msgspec.Struct, rename="camel"):
-    manifests: tuple[Descriptor, ...]
+    manifests: tuple[_RawEntry, ...]
     media_type: str = ""
 
 
@@ -114,6 +149,7 @@ class Manifest(msgspec.Struct, frozen=True, rename="camel"):
 
 
 _INDEX_DECODER = msgspec.json.Decoder(_RawIndex)
+_PLATFORM_DECODER = msgspec.json.Decoder(Platform | None)
 _MANIFEST_DECODER = msgspec.json.Decoder(Manifest)
 _ANNOTATIONS_DECODER = msgspec.json.Decoder(dict[str, str] | None)
 
@@ -172,7 +208,30 @@ def parse_index(content: bytes, digest: str) -> ImageIndex:
     for position, entry in enumerate(raw.manifests):
         if not is_digest(entry.digest):
             raise InvalidIndexError(f"the digest of entry {position} is not one: {entry.digest[:100]!r}")
-    return ImageIndex(digest, raw.manifests)
+    return ImageIndex(digest, _entries(raw.manifests))
+
+
+def _entries(raw: tuple[_RawEntry, ...]) -> tuple[Descriptor, ...]:
+    platforms = _Platforms({b"": None})
+    try:
+        return tuple(
+            [
+                Descriptor(
+                    one.digest,
+                    one.media_type,
+                    one.size,
+                    one.data,
+                    one.annotations,
+                    platforms[bytes(one.platform)],
+                    one.artifact_type,
+                    one.annotation,
+                )
+                for one in raw
+            ]
+        )
+    except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError) as error:
+        number = next(number for number, one in enumerate(raw) if bytes(one.platform) not in platforms)
+        raise InvalidIndexError(f"the index cannot be read: the platform of entry {number}: {error}") from error
 
 
 def parse_manifest(content: bytes) -> Manifest:

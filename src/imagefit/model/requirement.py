@@ -10,7 +10,7 @@ from enum import StrEnum
 from typing import assert_never
 
 import msgspec
-from msgspec.structs import replace
+from msgspec.structs import force_setattr, replace
 
 from imagefit.model.facts import NFD_FEATURES
 from imagefit.model.ranges import Ranges
@@ -19,7 +19,7 @@ _NAMES_WEIGH = 500
 _INSTANCES_WEIGH = 8
 
 
-class Problem(msgspec.Struct, frozen=True):
+class Problem(msgspec.Struct, frozen=True, gc=False):
     """Something that could not be read, with its place.
 
     Attributes:
@@ -82,7 +82,7 @@ class SameBuild(msgspec.Struct, frozen=True):
 Test = EqualTo | InRanges | Includes | SameBuild
 
 
-class HasFlag(msgspec.Struct, frozen=True):
+class HasFlag(msgspec.Struct, frozen=True, cache_hash=True, gc=False):
     """One of ``names`` is set in one of ``features``."""
 
     features: tuple[str, ...]
@@ -165,7 +165,7 @@ class MatchesTerm(msgspec.Struct, frozen=True):
 Question = HasFlag | HasValue | HasInstance | RunsOn | MatchesTerm
 
 
-class Check(msgspec.Struct, frozen=True):
+class Check(msgspec.Struct, frozen=True, cache_hash=True, gc=False):
     """One test on one fact.
 
     Attributes:
@@ -174,6 +174,7 @@ class Check(msgspec.Struct, frozen=True):
         question: the same, ready to be answered.
         negated: the check holds where the question's answer is no.
         depth: of the microarchitecture level that the check implies; 0 for none.
+        weight: how many plain checks cost as much to answer; follows from the question.
     """
 
     label: str
@@ -181,6 +182,25 @@ class Check(msgspec.Struct, frozen=True):
     question: Question
     negated: bool = False
     depth: int = 0
+    weight: int = 0
+
+    def __post_init__(self) -> None:
+        """Weigh the question."""
+        force_setattr(self, "weight", _weight(self.question))
+
+
+def _weight(question: Question) -> int:
+    """Return what a question weighs: a kernel has ten thousand options, a server hundreds of devices."""
+    match question:
+        case HasInstance(tests=tests):
+            return _INSTANCES_WEIGH * max(1, len(tests))
+        case MatchesTerm(name=Expression(op=op)) if op not in _QUICK_ON_NAMES:
+            return _NAMES_WEIGH
+        case MatchesTerm(feature=feature, elements=elements) if elements:
+            by_instance = NFD_FEATURES.get(feature, "instances") == "instances"
+            return len(elements) * (_INSTANCES_WEIGH if by_instance else 1)
+        case _:
+            return 1
 
 
 class Group(msgspec.Struct, frozen=True):
@@ -213,28 +233,11 @@ def negated(need: Need) -> Need:
 
 
 def count_checks(needs: Iterable[Need]) -> int:
-    """Return how many checks are judged for ``needs``, those inside groups included.
-
-    One that looks through all names of a feature, or at all instances, counts as many: a kernel has ten thousand
-    options, a server hundreds of devices.
-    """
-    return sum(count_checks(need.members) if isinstance(need, Group) else _weight(need.question) for need in needs)
+    """Return the weight of all checks in ``needs``, those inside groups included."""
+    return sum([need.weight if isinstance(need, Check) else count_checks(need.members) for need in needs])
 
 
-def _weight(question: Question) -> int:
-    match question:
-        case HasInstance(tests=tests):
-            return _INSTANCES_WEIGH * max(1, len(tests))
-        case MatchesTerm(name=Expression(op=op)) if op not in _QUICK_ON_NAMES:
-            return _NAMES_WEIGH
-        case MatchesTerm(feature=feature, elements=elements) if elements:
-            by_instance = NFD_FEATURES.get(feature, "instances") == "instances"
-            return len(elements) * (_INSTANCES_WEIGH if by_instance else 1)
-        case _:
-            return 1
-
-
-class Alternative(msgspec.Struct, frozen=True):
+class Alternative(msgspec.Struct, frozen=True, gc=False):
     """One acceptable set: every need must hold.
 
     Attributes:
@@ -252,7 +255,7 @@ class Alternative(msgspec.Struct, frozen=True):
     place: str = ""
 
 
-class Document(msgspec.Struct, frozen=True):
+class Document(msgspec.Struct, frozen=True, gc=False):
     """One piece of metadata, read: one alternative that holds is enough.
 
     Attributes:

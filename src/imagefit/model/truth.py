@@ -14,19 +14,31 @@ class Truth(StrEnum):
 
 def all_of(truths: Iterable[Truth]) -> Truth:
     """Combine truths of which all must be yes: no wins, then unknown."""
-    found = set(truths)
-    return next((truth for truth in (Truth.NO, Truth.UNKNOWN) if truth in found), Truth.YES)
+    found = Truth.YES
+    for truth in truths:
+        if truth is Truth.NO:
+            return truth
+        if truth is Truth.UNKNOWN:
+            found = truth
+    return found
 
 
 def any_of(truths: Iterable[Truth]) -> Truth:
     """Combine truths of which one must be yes: yes wins, then unknown."""
-    found = set(truths)
-    return next((truth for truth in (Truth.YES, Truth.UNKNOWN) if truth in found), Truth.NO)
+    found = Truth.NO
+    for truth in truths:
+        if truth is Truth.YES:
+            return truth
+        if truth is Truth.UNKNOWN:
+            found = truth
+    return found
 
 
 def opposite(truth: Truth) -> Truth:
     """Return no for yes and yes for no; what is not known stays so."""
-    return {Truth.YES: Truth.NO, Truth.NO: Truth.YES, Truth.UNKNOWN: Truth.UNKNOWN}[truth]
+    if truth is Truth.YES:
+        return Truth.NO
+    return Truth.YES if truth is Truth.NO else truth
 
 
 def truth_of(holds: bool) -> Truth:  # noqa: FBT001 - a predicate's result is its only argument

@@ -92,7 +92,7 @@ class Documents:
 class Traits:
     """One entry as conditions see it."""
 
-    __slots__ = ("_descriptor", "_documents", "_own", "_verdict")
+    __slots__ = ("_descriptor", "_documents", "_own", "verdict")
 
     def __init__(self, descriptor: Descriptor, verdict: Verdict, documents: Documents | None = None) -> None:
         """Look at an entry.
@@ -103,7 +103,7 @@ class Traits:
             documents: what is already known of documents that it shares with others.
         """
         self._descriptor = descriptor
-        self._verdict = verdict
+        self.verdict = verdict
         self._documents = documents or Documents()
         self._own: _Holding | None = None
 
@@ -134,14 +134,14 @@ class Traits:
             case Trait.PLATFORM:
                 return platform is not None and condition.name.matches(str(platform))
             case Trait.LABEL | Trait.TAG | Trait.FEATURE:
-                documents = self._verdict.documents
+                documents = self.verdict.documents
                 vouched = [one for one in documents if one.document.origin is None] if inside else documents
                 return self._own_holding().has(condition) or self._documents.have(condition, vouched)
             case _:
                 assert_never(condition.trait)
 
     def _claims(self, condition: Condition) -> bool:
-        name, claims = condition.name, self._verdict.claims
+        name, claims = condition.name, self.verdict.claims
         if name.is_exact:
             return name.text in claims and _matches(condition.value, claims[name.text])
         return any(_matches(name, claim) and _matches(condition.value, value) for claim, value in claims.items())
@@ -150,7 +150,7 @@ class Traits:
         if self._own is None:
             platform = self._descriptor.platform
             stated = (platform.os_features if platform else None) or ()
-            self._own = _holding(self._verdict.findings, features=stated)
+            self._own = _holding(self.verdict.findings, features=stated)
         return self._own
 
 

@@ -6,13 +6,13 @@ outside can use up what is for the index. Leaves to ``session`` which entries ar
 fetching.
 """
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Final
 
 from imagefit.errors import ContentInvalidError, InvalidDocumentError
 from imagefit.formats.carriers import artifact_at, carried_by, follow, is_artifact, referrers_of, subject_of
 from imagefit.formats.contract import Carried, Locator, Profiles
-from imagefit.model.oci import Descriptor, ImageIndex
+from imagefit.model.oci import Descriptor
 from imagefit.model.requirement import Problem
 
 MAX_FETCHES: Final = 512
@@ -29,53 +29,62 @@ _COSTS: Final[Mapping[str, int]] = {"referrers": 1, "manifest": 2, "config": 1, 
 class Gathering:
     """The metadata of one index as far as it is there."""
 
-    def __init__(self, index: ImageIndex, *, families: Collection[str] = ()) -> None:
+    def __init__(self, digest: str, entries: Sequence[Descriptor], *, families: Collection[str] = ()) -> None:
         """Start with what the index itself carries.
 
         Args:
-            index: whose entries' metadata is gathered.
+            digest: of the index.
+            entries: those whose metadata is gathered, by whose numbers it is asked for: all of the index in its order,
+                or, of those that the same metadata is about, one each.
             families: of which artifacts outside the index are looked for that refer to it or to its entries.
         """
-        self._index = index
+        self._digest = digest
+        self._entries = entries
         self._families = families
-        self._pieces: list[tuple[Carried, ...]] = [carried_by(entry.platform) for entry in index.entries]
-        self._positions: dict[str, list[int]] = {}
-        for position, entry in enumerate(index.entries):
-            self._positions.setdefault(entry.digest, []).append(position)
-        # Each artifact with the entry that it belongs to if it does not say otherwise: the last image before it.
+        self._pieces: list[tuple[Carried, ...]] = [carried_by(entry.platform) for entry in entries]
+        self._leading_on = {number for number, pieces in enumerate(self._pieces) if _has_locator(pieces)}
         self._artifacts: dict[Locator, list[int]] = {}
-        image: list[int] = []
-        for position, entry in enumerate(index.entries):
-            if is_artifact(entry):
-                self._artifacts.setdefault(artifact_at(position, entry), []).extend(image)
-            else:
-                image = [position]
+        self._owners: dict[str, list[int]] = {}
+        if any(map(is_artifact, entries)):
+            self._find_artifacts()
         self._unread = set(self._artifacts)
         self._lost: Problem | None = None
         self._fetched: dict[Locator, tuple[Carried, ...]] = {}
         self._reserved: set[Locator] = set()
         self._spent = {False: 0, True: 0}
-        for position, entry in enumerate(index.entries):
+        for position, entry in enumerate(entries) if self._artifacts else ():
             if entry.data is not None and is_artifact(entry):
                 self.supply(artifact_at(position, entry), _embedded(entry))
+
+    @property
+    def leading_on(self) -> list[int]:
+        """The entries whose metadata may not all be there yet."""
+        return sorted(self._leading_on)
+
+    def missing(self, number: int) -> tuple[Locator, ...]:
+        """Return what of an entry's metadata has still to be fetched."""
+        return tuple(locators_in(self.pieces(number))) if number in self._leading_on else ()
 
     def artifacts(self) -> tuple[Locator, ...]:
         """Return the artifacts in the index that are wanted before anything else: they tell whose metadata they are."""
         wanted = tuple(one for one in self._artifacts if one in self._unread)
         return wanted if self.reserve(wanted) else ()
 
-    def pieces(self, position: int) -> tuple[Carried, ...]:
+    def pieces(self, number: int) -> tuple[Carried, ...]:
         """Return an entry's pieces, each followed as far as what was supplied leads.
 
         An artifact that has not come might be about any entry, so each of them has that problem.
         """
-        self._pieces[position] = tuple(self._followed(self._pieces[position]))
+        if number in self._leading_on:
+            self._pieces[number] = tuple(self._followed(self._pieces[number]))
+            if not _has_locator(self._pieces[number]):
+                self._leading_on.discard(number)
         lost = self._lost or (_NOT_THERE if self._unread else None)
-        return (*self._pieces[position], lost) if lost else self._pieces[position]
+        return (*self._pieces[number], lost) if lost else self._pieces[number]
 
-    def outside(self, position: int) -> tuple[Carried, ...]:
+    def outside(self, number: int) -> tuple[Carried, ...]:
         """Return what refers to the index or to an entry of it, followed like ``pieces``; these do not have it."""
-        subjects = (self._index.digest, self._index.entries[position].digest)
+        subjects = (self._digest, self._entries[number].digest)
         return tuple(self._followed(referrers_of(subject) for subject in subjects))
 
     def reserve(self, locators: Iterable[Locator]) -> bool:
@@ -102,6 +111,16 @@ class Gathering:
         if locator in self._artifacts:
             self._attach(locator, content)
 
+    def _find_artifacts(self) -> None:
+        """Note each artifact with the entry that it belongs to if it does not say otherwise: the last image before."""
+        image: list[int] = []
+        for position, entry in enumerate(self._entries):
+            self._owners.setdefault(entry.digest, []).append(position)
+            if is_artifact(entry):
+                self._artifacts.setdefault(artifact_at(position, entry), []).extend(image)
+            else:
+                image = [position]
+
     def _attach(self, artifact: Locator, manifest: bytes | Problem) -> None:
         """Give an artifact to the entries that it belongs to, unless that cannot be told."""
         self._unread.discard(artifact)
@@ -112,7 +131,8 @@ class Gathering:
         if isinstance(subject, Problem):
             self._lost = self._lost or Problem(f"an artifact of the index: {subject}")
             return
-        for owner in self._positions.get(subject, ()) if subject else self._artifacts[artifact]:
+        for owner in self._owners.get(subject, ()) if subject else self._artifacts[artifact]:
+            self._leading_on.add(owner)
             if len(self._pieces[owner]) < _MAX_PIECES:
                 self._pieces[owner] += (artifact,)
             elif self._pieces[owner][-1] is not _TOO_MANY_PIECES:
@@ -134,6 +154,10 @@ def _embedded(entry: Descriptor) -> bytes | Problem:
         return entry.embedded() or b""
     except ContentInvalidError as error:
         return Problem(error.message)
+
+
+def _has_locator(pieces: Iterable[Carried]) -> bool:
+    return next(iter(locators_in(pieces)), None) is not None
 
 
 def locators_in(pieces: Iterable[Carried]) -> Iterable[Locator]:

@@ -5,26 +5,31 @@ Knows how much is judged at most, and that what did not come is a document of wh
 """
 
 from collections.abc import Callable
+from typing import assert_never
 
 import msgspec
 from msgspec.structs import replace
 
 from imagefit.formats.catalog import read
 from imagefit.formats.contract import Carried, Fragment, Locator, Profiles
-from imagefit.model.decision import DocumentVerdict
+from imagefit.model.decision import DocumentVerdict, Verdict
 from imagefit.model.facts import Node
-from imagefit.model.requirement import Alternative, Document, Problem, count_checks
-from imagefit.selection.match import judge_document
+from imagefit.model.requirement import Alternative, Document, Problem, Profile
+from imagefit.selection.match import Findings, judge_own, verdict_on
 
 _TOO_LATE = Problem("not judged: the time is over")
+
+
+class _LimitError(Exception):
+    """More checks than may be judged."""
 
 
 class Limits(msgspec.Struct, frozen=True):
     """How much is judged.
 
     Attributes:
-        checks: most checks, of which each distinct document's count once.
-        too_many: what is said of documents beyond that.
+        checks: most checks, each distinct one counted once.
+        too_many: what is said of documents that ask for more.
         pulse: called again and again during the work, which ends with whatever this raises.
         is_late: tells whether the time is over; then nothing more is read or judged.
         too_late: what is said of documents after that.
@@ -38,51 +43,70 @@ class Limits(msgspec.Struct, frozen=True):
 
 
 class Judging:
-    """Documents of one decision. One that is large may be shared by thousands of entries."""
+    """Entries and documents of one decision, on one node. Thousands of entries may share a document that is large."""
 
-    def __init__(self, limits: Limits) -> None:
+    def __init__(self, node: Node, limits: Limits) -> None:
         """Start with none."""
+        self._node = node
         self._limits = limits
         self._checks = 0
-        self._documents: dict[Carried, Document] = {}
-        self._judged: dict[int, DocumentVerdict] = {}
+        self._findings = Findings(node, self._spend)
+        # Each distinct piece is read and judged once: large indexes repeat the same few.
+        self._documents: dict[Fragment | Profiles, Document] = {}
+        self._verdicts: dict[Fragment | Profiles, DocumentVerdict] = {}
 
-    def spend(self, checks: int) -> bool:
-        """Count checks; tell whether they are still within the limit."""
-        self._checks += checks
-        return self._checks <= self._limits.checks
+    def own(self, profile: Profile) -> Verdict:
+        """Judge an entry without its metadata.
 
-    def document(self, piece: Carried, skipped: Problem) -> Document:
-        """Return a piece of metadata, read; ``skipped`` says why it has not been fetched, if it has not."""
+        Its platform is judged in any case: what cannot run must not come in as unknown.
+        """
+        try:
+            return judge_own(profile, self._findings)
+        except _LimitError:
+            platform_only = replace(profile, checks=profile.checks[:1], problems=(self._limits.too_many,))
+            return judge_own(platform_only, Findings(self._node))
+
+    def verdict(self, piece: Carried, skipped: Problem) -> DocumentVerdict:
+        """Judge a piece of metadata; ``skipped`` says why it has not been fetched, if it has not."""
+        if not isinstance(piece, Fragment | Profiles):
+            return verdict_on(self._document(piece, skipped), self._findings)
+        known = self._verdicts.get(piece)
+        if known is None:
+            known = self._verdicts[piece] = self._verdict_on(self._document(piece, skipped))
+        return known
+
+    def _document(self, piece: Carried, skipped: Problem) -> Document:
         match piece:
+            case Fragment() | Profiles():
+                known = self._documents.get(piece)
+                if known is None:
+                    known = self._documents[piece] = self._read(piece, skipped)
+                return known
             case Locator():
                 return Document("", problems=(Problem(skipped.message, piece.place),), origin=piece.origin)
             case Problem():
                 return Document("", problems=(piece,))
             case _:
-                # Each distinct piece is read once: large indexes repeat the same few sets.
-                if piece not in self._documents:
-                    self._documents[piece] = self._read(piece, skipped)
-                return self._documents[piece]
+                assert_never(piece)
 
-    def judge(self, document: Document, node: Node) -> DocumentVerdict:
-        """Judge a document that ``document`` returned."""
-        if not document.alternatives:
-            return judge_document(document, node)
-        known = self._judged.get(id(document))
-        if known is None:
-            self._limits.pulse()
-            if self._limits.is_late():
-                document = _unjudged(document, self._limits.too_late)
-            elif not self.spend(sum(count_checks(alternative.needs) for alternative in document.alternatives)):
-                document = _unjudged(document, self._limits.too_many)
-            known = self._judged[id(document)] = judge_document(document, node)
-        return known
+    def _verdict_on(self, document: Document) -> DocumentVerdict:
+        self._limits.pulse()
+        if self._limits.is_late():
+            return verdict_on(_unjudged(document, self._limits.too_late), self._findings)
+        try:
+            return verdict_on(document, self._findings)
+        except _LimitError:
+            return verdict_on(_unjudged(document, self._limits.too_many), self._findings)
+
+    def _spend(self, checks: int) -> None:
+        if self._checks + checks > self._limits.checks:
+            raise _LimitError
+        self._checks += checks
 
     def _read(self, piece: Fragment | Profiles, skipped: Problem) -> Document:
         self._limits.pulse()
         if isinstance(piece, Profiles):
-            return _one_of([self.document(one, skipped) for one in piece.pieces])
+            return _one_of([self._document(one, skipped) for one in piece.pieces])
         if self._limits.is_late():
             return Document("", problems=(self._limits.too_late,), origin=piece.origin)
         document = read(piece)

@@ -1,11 +1,10 @@
 """Fit: whether a node gives what a profile needs, check by check, each with what was seen.
 
-Knows the three truths and how they combine. Leaves a single question to ``answer`` and the order of those that fit to
-``rank``.
+Knows the three truths and how they combine, and that a check has one answer for one node. Leaves a single question to
+``answer`` and the order of those that fit to ``rank``.
 """
 
 from collections.abc import Callable, Iterable
-from typing import assert_never
 
 from msgspec.structs import replace
 
@@ -23,26 +22,60 @@ from imagefit.model.requirement import Alternative, Check, Document, Group, Need
 from imagefit.model.truth import Truth, all_of, any_of, opposite
 from imagefit.selection.answer import answer
 
-JudgeDocument = Callable[[Document, Node], DocumentVerdict]
+
+class Findings(dict[Check, Finding]):
+    """What was found of checks on one node, each answered once: thousands of sets repeat the same few."""
+
+    def __init__(self, node: Node, spend: Callable[[int], None] = lambda _: None) -> None:
+        """Know nothing yet.
+
+        Args:
+            node: what there is.
+            spend: is told the weight of every check before it is answered; what it raises ends the judging.
+        """
+        super().__init__()
+        self._node = node
+        self._spend = spend
+
+    def __missing__(self, check: Check) -> Finding:
+        """Answer a check for the first time."""
+        self._spend(check.weight)
+        truth, seen = answer(check.question, self._node)
+        finding = self[check] = Finding(check, opposite(truth) if check.negated else truth, seen)
+        return finding
 
 
-def evaluate(profile: Profile, node: Node, judge_one: JudgeDocument | None = None) -> Verdict:
+def evaluate(profile: Profile, node: Node) -> Verdict:
     """Judge one entry.
 
     Args:
         profile: what it needs.
         node: what there is.
-        judge_one: how to judge a document, for callers that remember those they have judged.
 
     Returns:
         The verdict: no if a check or a document says no, else unknown if anything is not known, else yes.
     """
-    findings = tuple(judge(check, node) for check in profile.checks)
-    documents = tuple((judge_one or judge_document)(document, node) for document in profile.documents)
-    truths = [finding.truth for finding in findings] + [document.truth for document in documents]
-    if profile.problems:
-        truths.append(Truth.UNKNOWN)
-    return Verdict(all_of(truths), findings, documents, profile.problems, profile.claims)
+    findings = Findings(node)
+    documents = (verdict_on(document, findings) for document in profile.documents)
+    return with_documents(judge_own(profile, findings), documents)
+
+
+def judge_own(profile: Profile, findings: Findings) -> Verdict:
+    """Judge an entry by its own checks, whatever its documents say."""
+    found = tuple([findings[check] for check in profile.checks])
+    truth = all_of([one.truth for one in found])
+    if profile.problems and truth is Truth.YES:
+        truth = Truth.UNKNOWN
+    return Verdict(truth, found, (), profile.problems, profile.claims)
+
+
+def with_documents(own: Verdict, documents: Iterable[DocumentVerdict]) -> Verdict:
+    """Return the verdict on an entry with the metadata that the index vouches for; each piece must hold, too."""
+    judged = tuple(documents)
+    if not judged:
+        return own
+    truth = all_of((own.truth, *[one.truth for one in judged]))
+    return Verdict(truth, own.findings, own.documents + judged, own.own_problems, own.claims)
 
 
 def joined(inside: Verdict, counting: Iterable[DocumentVerdict], aside: Iterable[DocumentVerdict]) -> Verdict:
@@ -53,54 +86,68 @@ def joined(inside: Verdict, counting: Iterable[DocumentVerdict], aside: Iterable
         counting: metadata that must hold, too.
         aside: metadata that is only shown.
     """
-    added = tuple(counting)
-    truth = all_of((inside.truth, *(one.truth for one in added)))
-    return replace(inside, truth=truth, documents=inside.documents + added, aside=tuple(aside))
-
-
-def judge_document(document: Document, node: Node) -> DocumentVerdict:
-    """Judge one piece of metadata: one alternative that holds is enough, and the best of those decides.
-
-    A document of which nothing could be read is unknown; one that names no alternative asks for nothing.
-    """
-    alternatives = tuple(_judge_alternative(alternative, node) for alternative in document.alternatives)
-    if not alternatives:
-        return DocumentVerdict(document, Truth.YES if document.readable else Truth.UNKNOWN, (), None)
-    rest = (Truth.UNKNOWN,) if document.incomplete else ()
-    truth = any_of((*(alternative.truth for alternative in alternatives), *rest))
-    best = max(range(len(alternatives)), key=lambda number: (*_merit(alternatives[number]), -number))
-    return DocumentVerdict(document, truth, alternatives, best)
+    return replace(with_documents(inside, counting), aside=tuple(aside))
 
 
 def judge(check: Check, node: Node) -> Finding:
     """Answer one check from the node's facts."""
-    truth, seen = answer(check.question, node)
-    return Finding(check, opposite(truth) if check.negated else truth, seen)
+    return Findings(node)[check]
 
 
-def _judge_alternative(alternative: Alternative, node: Node) -> AlternativeVerdict:
-    findings = _judge_all(alternative.needs, node)
-    truth = all_of(finding.truth for finding in findings)
-    return AlternativeVerdict(alternative, truth, findings, *_holding_merit(findings))
+def judge_document(document: Document, node: Node) -> DocumentVerdict:
+    """Judge one piece of metadata, see ``verdict_on``."""
+    return verdict_on(document, Findings(node))
 
 
-def _judge_all(needs: Iterable[Need], node: Node) -> tuple[Judged, ...]:
-    return tuple(_judge_need(need, node) for need in needs)
+def verdict_on(document: Document, findings: Findings) -> DocumentVerdict:
+    """Judge one piece of metadata: one alternative that holds is enough, and the best of those decides.
+
+    A document of which nothing could be read is unknown; one that names no alternative asks for nothing.
+
+    Args:
+        document: what is asked.
+        findings: the checks that have been answered; more are added.
+    """
+    if not document.alternatives:
+        return DocumentVerdict(document, Truth.YES if document.readable else Truth.UNKNOWN, (), None)
+    alternatives = tuple([_judge_alternative(alternative, findings) for alternative in document.alternatives])
+    truth = any_of([alternative.truth for alternative in alternatives])
+    if document.incomplete and truth is Truth.NO:
+        truth = Truth.UNKNOWN
+    best = 0
+    for number in range(1, len(alternatives)):
+        if _merit(alternatives[number]) > _merit(alternatives[best]):
+            best = number
+    return DocumentVerdict(document, truth, alternatives, best)
 
 
-def _judge_need(need: Need, node: Node) -> Judged:
-    match need:
-        case Check():
-            return judge(need, node)
-        case Group(any_of=False):
-            members = _judge_all(need.members, node)
-            return GroupFinding(need, all_of(member.truth for member in members), members, members)
-        case Group():
-            members = _judge_all(need.members, node)
-            truth = any_of(member.truth for member in members)
-            return GroupFinding(need, truth, members, _decisive(truth, members))
-        case _:
-            assert_never(need)
+def _judge_alternative(alternative: Alternative, findings: Findings) -> AlternativeVerdict:
+    judged = _judge_all(alternative.needs, findings)
+    depth = holding = 0
+    # Without a call for every check: this is done for every set of an index.
+    for one in judged:
+        if isinstance(one, Finding):
+            if one.truth is Truth.YES:
+                holding += 1
+                depth = max(depth, one.check.depth)
+        else:
+            deepest, more = _holding_merit(leaves((one,)))
+            holding += more
+            depth = max(depth, deepest)
+    truth = all_of([one.truth for one in judged])
+    return AlternativeVerdict(alternative, truth, judged, depth, holding)
+
+
+def _judge_all(needs: Iterable[Need], findings: Findings) -> tuple[Judged, ...]:
+    return tuple([findings[need] if isinstance(need, Check) else _judge_group(need, findings) for need in needs])
+
+
+def _judge_group(group: Group, findings: Findings) -> GroupFinding:
+    members = _judge_all(group.members, findings)
+    if not group.any_of:
+        return GroupFinding(group, all_of(member.truth for member in members), members, members)
+    truth = any_of(member.truth for member in members)
+    return GroupFinding(group, truth, members, _decisive(truth, members))
 
 
 def _decisive(truth: Truth, members: tuple[Judged, ...]) -> tuple[Judged, ...]:
@@ -108,7 +155,7 @@ def _decisive(truth: Truth, members: tuple[Judged, ...]) -> tuple[Judged, ...]:
     if truth is Truth.NO:
         return members
     candidates = [member for member in members if member.truth is truth]
-    return (max(candidates, key=lambda member: _holding_merit((member,))),)
+    return (max(candidates, key=lambda member: _holding_merit(leaves((member,)))),)
 
 
 def _merit(verdict: AlternativeVerdict) -> tuple[int, int, int, int]:
@@ -117,7 +164,7 @@ def _merit(verdict: AlternativeVerdict) -> tuple[int, int, int, int]:
     return tier, verdict.alternative.score, verdict.depth, verdict.holding
 
 
-def _holding_merit(findings: Iterable[Judged]) -> tuple[int, int]:
+def _holding_merit(findings: Iterable[Finding]) -> tuple[int, int]:
     """Return the deepest CPU level that the checks which hold imply, and how many these are."""
-    depths = [finding.check.depth for finding in leaves(findings) if finding.truth is Truth.YES]
+    depths = [finding.check.depth for finding in findings if finding.truth is Truth.YES]
     return max(depths, default=0), len(depths)

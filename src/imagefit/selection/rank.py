@@ -6,18 +6,18 @@ matching entry wins among equals) and github.com/containerd/platforms (``compare
 """
 
 from collections.abc import Iterable, Sequence
+from operator import itemgetter
 
-from imagefit.model.decision import Bar, Barred, Decision, Ranked, Verdict
+from imagefit.model.decision import Bar, Barred, Decision, Ranked, Ranking, Rated, Verdict
 from imagefit.model.facts import Node, platform_name
 from imagefit.model.microarchitecture import depth, normalize
 from imagefit.model.oci import Descriptor
-from imagefit.model.policy import Criterion, Policy, Preference, Unknown
+from imagefit.model.policy import ORDER, Criterion, Policy, Preference, Unknown
 from imagefit.model.requirement import RunsOn
 from imagefit.model.truth import Truth
 from imagefit.selection.conditions import Documents, Traits
 
 _BARRED_TIER = 1
-_TIERS = {Truth.YES: 3, Truth.UNKNOWN: 2, Truth.NO: 0}
 # What containerd takes where nothing of the node's own architecture is there, below everything else: these builds, the
 # higher variant first, and at the very end entries that name no platform.
 _LAST_RESORTS = frozenset({("amd64", "386"), ("arm64", "arm")})
@@ -27,16 +27,18 @@ _NO_PLATFORM_CLOSENESS = -200
 
 
 def rank(
-    entries: Iterable[tuple[Descriptor, Verdict]],
+    entries: Sequence[Descriptor],
+    judged: Iterable[tuple[Sequence[int], Verdict]],
     policy: Policy,
     *,
     also_runs: frozenset[str] = frozenset(),
     documents: Documents | None = None,
-) -> tuple[Ranked, ...]:
+) -> Ranking:
     """Order judged entries.
 
     Args:
-        entries: in the order of the index, each with its verdict.
+        entries: in the order of the index.
+        judged: the verdicts, each with the positions of the entries that it is on; every entry has one.
         policy: the operator's.
         also_runs: the node's ``also_runs``, by which the entries were judged.
         documents: what is known already of the documents in the verdicts.
@@ -45,16 +47,30 @@ def rank(
         The same entries, best first: those that may be chosen, those that the policy bars, those that do not fit.
     """
     known = documents or Documents()
-    ranked = (
-        _ranked(position, descriptor, verdict, policy, Traits(descriptor, verdict, known), also_runs)
-        for position, (descriptor, verdict) in enumerate(entries)
+    rated = (
+        _rated(positions, Traits(entries[positions[0]], verdict, known), policy, also_runs)
+        for positions, verdict in judged
     )
-    return ordered(ranked, policy.order)
+    return ordered(rated, entries, policy.order)
 
 
-def ordered(ranked: Iterable[Ranked], order: Sequence[Criterion]) -> tuple[Ranked, ...]:
-    """Return entries by their merits, best first; ``order`` says which of these count, most important first."""
-    return tuple(sorted(ranked, key=lambda one: [one.merits[criterion] for criterion in order], reverse=True))
+def ordered(rated: Iterable[Rated], entries: Sequence[Descriptor], order: Sequence[Criterion]) -> Ranking:
+    """Return entries by their merits, best first; among equals the one that comes first in the index.
+
+    Args:
+        rated: every entry's rating.
+        entries: in the order of the index.
+        order: the criteria that count, most important first, ``POSITION`` last.
+    """
+    counting = [ORDER.index(criterion) for criterion in order[:-1]]
+    equals: dict[tuple[int, ...], list[Rated]] = {}
+    for one in rated:
+        equals.setdefault(tuple([one.merits[number] for number in counting]), []).append(one)
+    places: list[tuple[int, Rated]] = []
+    for merits in sorted(equals, reverse=True):
+        tied = [(position, one) for one in equals[merits] for position in one.positions]
+        places += sorted(tied, key=itemgetter(0))
+    return Ranking(entries, places)
 
 
 def decided_by(better: Ranked, worse: Ranked, order: Sequence[Criterion]) -> Criterion:
@@ -81,12 +97,12 @@ def barred(policy: Policy, traits: Traits, truth: Truth) -> Barred | None:
         return None
     # Anybody may attach a tag to an image: it lets nobody in unless it is signed.
     inside = not policy.require_signature
-    missing = next((one for one in policy.require if not traits.meets(one, inside=inside)), None)
-    if missing is not None:
-        return Barred(Bar.REQUIRE, missing)
-    forbidden = next((one for one in policy.forbid if traits.meets(one)), None)
-    if forbidden is not None:
-        return Barred(Bar.FORBID, forbidden)
+    for one in policy.require:
+        if not traits.meets(one, inside=inside):
+            return Barred(Bar.REQUIRE, one)
+    for one in policy.forbid:
+        if traits.meets(one):
+            return Barred(Bar.FORBID, one)
     return Barred(Bar.UNKNOWN) if truth is Truth.UNKNOWN and policy.unknown is Unknown.REJECT else None
 
 
@@ -124,35 +140,39 @@ def plain_choice(entries: Sequence[Descriptor], node: Node) -> frozenset[int]:
     return frozenset(position for position, entry in enumerate(entries) if _is_plain(entry, node))
 
 
-def _ranked(
-    position: int, descriptor: Descriptor, verdict: Verdict, policy: Policy, traits: Traits, also_runs: frozenset[str]
-) -> Ranked:
+def _rated(positions: Sequence[int], traits: Traits, policy: Policy, also_runs: frozenset[str]) -> Rated:
+    verdict = traits.verdict
     met = _met(policy, traits)
     bar = barred(policy, traits, verdict.truth)
-    merits = {
-        Criterion.TIER: _TIERS[verdict.truth] if bar is None else _BARRED_TIER,
-        Criterion.PREFERENCE: sum(one.weight for one in met),
-        Criterion.SCORE: _score(verdict),
-        Criterion.CPU: _closeness(verdict, also_runs),
-        Criterion.SPECIFICITY: verdict.holding,
-        Criterion.POSITION: -position,
-    }
-    return Ranked(position, descriptor, verdict, merits, bar, met)
+    merits = (
+        _tier(verdict.truth) if bar is None else _BARRED_TIER,
+        sum([one.weight for one in met]) if met else 0,
+        _score(verdict),
+        _closeness(verdict, also_runs),
+        verdict.holding,
+    )
+    return Rated(positions, verdict, merits, bar, met)
+
+
+def _tier(truth: Truth) -> int:
+    if truth is Truth.YES:
+        return 3
+    return 2 if truth is Truth.UNKNOWN else 0
 
 
 def _met(policy: Policy, traits: Traits) -> tuple[Preference, ...]:
-    return tuple(one for one in policy.prefer if any(map(traits.meets, one.wishes)))
+    return tuple([one for one in policy.prefer if any(map(traits.meets, one.wishes))]) if policy.prefer else ()
 
 
 def _score(verdict: Verdict) -> int:
-    deciding = (document.deciding for document in verdict.documents)
-    return max((one.alternative.score for one in deciding if one), default=0)
+    return max([one.alternative.score for document in verdict.documents if (one := document.deciding)], default=0)
 
 
 def _closeness(verdict: Verdict, also_runs: frozenset[str]) -> int:
-    questions = (finding.check.question for finding in verdict.findings)
-    platform = next((question for question in questions if isinstance(question, RunsOn)), None)
-    if platform is not None and platform_name(platform.os, platform.architecture) in also_runs:
+    # An entry's platform is the first of its own checks.
+    first = verdict.findings[0].check.question if verdict.findings else None
+    platform = first if isinstance(first, RunsOn) else None
+    if also_runs and platform is not None and platform_name(platform.os, platform.architecture) in also_runs:
         return 0  # levels of another machine say nothing of this CPU
     if verdict.depth:
         return verdict.depth

@@ -7,10 +7,9 @@ What only refers to the image comes after everything that the index vouches for 
 limits of its own: it can make an entry worse, and never save one that the index itself excludes.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Hashable, Sequence
 
 import msgspec
-from msgspec.structs import replace
 
 from imagefit.formats.carriers import FAMILIES, is_artifact
 from imagefit.formats.contract import Locator
@@ -19,12 +18,13 @@ from imagefit.model.decision import Decision, DocumentVerdict, Ranked, Verdict
 from imagefit.model.facts import Node
 from imagefit.model.oci import Descriptor, ImageIndex
 from imagefit.model.policy import Criterion, Policy
-from imagefit.model.requirement import Problem, Profile
+from imagefit.model.requirement import Problem
 from imagefit.model.truth import Truth
 from imagefit.selection.conditions import Documents, Traits
 from imagefit.selection.gathering import MAX_FETCHES, Gathering, locators_in
 from imagefit.selection.judging import Judging, Limits
-from imagefit.selection.match import evaluate, joined
+from imagefit.selection.kinds import kinds_of
+from imagefit.selection.match import joined, with_documents
 from imagefit.selection.rank import (
     barred,
     decided_by,
@@ -50,29 +50,32 @@ _ARTIFACT = Problem("an artifact, not an image")
 _SELF = Problem("the index lists itself")
 
 
-class _Entry(msgspec.Struct):
-    """An entry of the index on its way to a verdict.
+class _Kind(msgspec.Struct, eq=False):
+    """Entries of one kind on their way to a verdict.
 
     Attributes:
-        own: the verdict on the entry without its metadata.
+        number: of the kind.
+        positions: of its entries in the index, in ascending order.
+        descriptor: of the first of them.
+        own: the verdict on the entries without their metadata.
         skipped: why metadata that is not there has not been fetched.
         skipped_outside: the same of referrers.
         inside: the verdict with all that the index vouches for.
         settled: the verdict with all metadata that there will be.
     """
 
-    position: int
+    number: int
+    positions: Sequence[int]
     descriptor: Descriptor
-    profile: Profile
     own: Verdict
-    skipped: Problem = msgspec.field(default=_NOT_FETCHED)
-    skipped_outside: Problem = msgspec.field(default=_NOT_FETCHED)
+    skipped: Problem = _NOT_FETCHED
+    skipped_outside: Problem = _NOT_FETCHED
     inside: Verdict | None = None
     settled: Verdict | None = None
 
     @property
     def excluded(self) -> bool:
-        """Whether the entry does not fit whatever its metadata says."""
+        """Whether the entries do not fit whatever their metadata says."""
         return self.own.truth is Truth.NO
 
 
@@ -105,11 +108,17 @@ class Selection:
         self._complete = complete
         self._pulse = pulse
         families = policy.dialects or FAMILIES
-        self._gathering = Gathering(index, families=families if policy.trust_referrers else ())
-        self._metadata = Judging(Limits(MAX_CHECKS, _TOO_MANY_CHECKS, pulse))
-        self._referrers = Judging(Limits(MAX_OUTSIDE_CHECKS, _TOO_MANY_OUTSIDE, pulse, is_late, _TOO_LATE))
+        self._metadata = Judging(self._node, Limits(MAX_CHECKS, _TOO_MANY_CHECKS, pulse))
+        self._referrers = Judging(self._node, Limits(MAX_OUTSIDE_CHECKS, _TOO_MANY_OUTSIDE, pulse, is_late, _TOO_LATE))
         self._traits = Documents(pulse)
-        self._entries = [self._start(position, entry) for position, entry in enumerate(index.entries)]
+        self._owns: dict[Hashable, Verdict] = {}
+        positions = kinds_of(index, by_digest=policy.trust_referrers)
+        self._kinds = [self._start(number, some) for number, some in enumerate(positions)]
+        self._gathering = Gathering(
+            index.digest,
+            [kind.descriptor for kind in self._kinds],
+            families=families if policy.trust_referrers else (),
+        )
 
     def wanted(self) -> tuple[Locator, ...]:
         """Return what has to be fetched and supplied next, each piece once; empty when the decision can be made."""
@@ -129,81 +138,100 @@ class Selection:
 
     def decide(self) -> Decision:
         """Judge and rank every entry with what has been supplied."""
-        entries = [(entry.descriptor, self._verdict(entry)) for entry in self._entries]
-        ranking = rank(entries, self._policy, also_runs=self._node.also_runs, documents=self._traits)
-        candidates = [ranked for ranked in ranking if ranked.is_candidate]
+        judged = [(kind.positions, self._verdict(kind)) for kind in self._kinds]
+        ranking = rank(
+            self._index.entries, judged, self._policy, also_runs=self._node.also_runs, documents=self._traits
+        )
+        candidates = [ranked for ranked in ranking[:2] if ranked.is_candidate]
         chosen = candidates[0] if candidates else None
         return Decision(
             self._index.digest,
             self._policy,
             ranking,
             chosen,
-            self._decided_by(*candidates[:2]) if len(candidates) > 1 else None,
-            chosen is not None and plain_choice(self._index.entries, self._node) == {chosen.position},
+            self._decided_by(*candidates) if len(candidates) > 1 else None,
+            chosen is not None and self._is_plain(chosen),
         )
 
+    def _is_plain(self, chosen: Ranked) -> bool:
+        """Tell whether containerd on its own would pull this entry and no other."""
+        plain = plain_choice([kind.descriptor for kind in self._kinds], self._node)
+        return [position for number in plain for position in self._kinds[number].positions] == [chosen.position]
+
     def _wanted_inside(self) -> tuple[Locator, ...]:
-        pending = [(entry, locators) for entry in self._entries if (locators := self._locators(entry))]
+        leading_on = [self._kinds[number] for number in self._gathering.leading_on]
+        pending = [(kind, locators) for kind in leading_on if (locators := self._locators(kind))]
         # An entry that may still fall to a referrer is not settled: what the index says of the others has to be there.
         best = self._best_settled_preference() if pending else None
         return self._worthwhile(pending, best, outside=False)
 
     def _wanted_outside(self) -> tuple[Locator, ...]:
-        pending = [(entry, locators) for entry in self._entries if (locators := self._outside_locators(entry))]
+        if not self._policy.trust_referrers:
+            return ()
+        pending = [(kind, locators) for kind in self._kinds if (locators := self._outside_locators(kind))]
         best = self._best_settled_preference() if pending else None
         return self._worthwhile(pending, best, outside=True)
 
     def _worthwhile(
-        self, pending: list[tuple[_Entry, tuple[Locator, ...]]], best: int | None, *, outside: bool
+        self, pending: list[tuple[_Kind, tuple[Locator, ...]]], best: int | None, *, outside: bool
     ) -> tuple[Locator, ...]:
         """Return what can still change the choice and is within the limit, and note why the rest is left out."""
         wanted: dict[Locator, None] = {}
-        for entry, locators in pending:
-            reason = self._needless(entry, self._inside(entry) if outside else entry.own, best)
+        for kind, locators in pending:
+            reason = self._needless(kind, self._inside(kind) if outside else kind.own, best)
             if reason is None and not self._gathering.reserve(locators):
                 reason = _TOO_MANY
             if reason is None:
                 wanted.update(dict.fromkeys(locators))
             elif outside:
-                entry.skipped_outside = reason
+                kind.skipped_outside = reason
             else:
-                entry.skipped = reason
+                kind.skipped = reason
         return tuple(wanted)
 
     def _decided_by(self, chosen: Ranked, runner_up: Ranked) -> Criterion:
         """Return what told the two apart; metadata that was not needed for it is not why an entry lost."""
-        is_skipped = self._entries[runner_up.position].skipped is _NOT_NEEDED
+        skipped = (kind for kind in self._kinds if kind.skipped is _NOT_NEEDED)
+        is_skipped = any(runner_up.position in kind.positions for kind in skipped)
         return Criterion.PREFERENCE if is_skipped else decided_by(chosen, runner_up, self._policy.order)
 
-    def _start(self, position: int, descriptor: Descriptor) -> _Entry:
+    def _start(self, number: int, positions: Sequence[int]) -> _Kind:
         self._pulse()
-        profile = profile_of(descriptor)
-        if not self._metadata.spend(max(0, len(profile.checks) - 1)):
-            # The platform is still judged: what cannot run must not come in as unknown.
-            profile = replace(profile, checks=profile.checks[:1], problems=(_TOO_MANY_CHECKS,))
-        verdict = evaluate(profile, self._node)
+        descriptor = self._index.entries[positions[0]]
+        return _Kind(number, positions, descriptor, self._own(descriptor))
+
+    def _own(self, descriptor: Descriptor) -> Verdict:
+        """Judge an entry without its metadata; those whose platforms need the same of the node are judged once."""
+        if descriptor.says_more or descriptor.digest == self._index.digest or descriptor.platform is None:
+            return self._judged_alone(descriptor)
+        needs = descriptor.platform.needs
+        own = self._owns.get(needs)
+        if own is None:
+            own = self._owns[needs] = self._judged_alone(descriptor)
+        return own
+
+    def _judged_alone(self, descriptor: Descriptor) -> Verdict:
         if is_artifact(descriptor) or (descriptor.artifact_type and descriptor.platform is None):
-            verdict = Verdict(Truth.NO, (), (), (_ARTIFACT,))
-        elif descriptor.digest == self._index.digest:
-            verdict = Verdict(Truth.NO, (), (), (_SELF, *verdict.problems))
-        return _Entry(position, descriptor, profile, verdict)
+            return Verdict(Truth.NO, (), (), (_ARTIFACT,))
+        verdict = self._metadata.own(profile_of(descriptor))
+        if descriptor.digest == self._index.digest:
+            return Verdict(Truth.NO, (), (), (_SELF, *verdict.problems))
+        return verdict
 
-    def _locators(self, entry: _Entry) -> tuple[Locator, ...]:
-        if entry.excluded or entry.inside:
-            return ()
-        return tuple(locators_in(self._gathering.pieces(entry.position)))
+    def _locators(self, kind: _Kind) -> tuple[Locator, ...]:
+        return () if kind.excluded or kind.inside else self._gathering.missing(kind.number)
 
-    def _outside_locators(self, entry: _Entry) -> tuple[Locator, ...]:
+    def _outside_locators(self, kind: _Kind) -> tuple[Locator, ...]:
         """Return what of an entry's referrers has still to be fetched; of one that the index excludes, nothing."""
-        if not self._policy.trust_referrers or entry.settled or self._inside(entry).truth is Truth.NO:
+        if not self._policy.trust_referrers or kind.settled or self._inside(kind).truth is Truth.NO:
             return ()
-        return tuple(locators_in(self._gathering.outside(entry.position)))
+        return tuple(locators_in(self._gathering.outside(kind.number)))
 
-    def _needless(self, entry: _Entry, known: Verdict, best: int | None) -> Problem | None:
+    def _needless(self, kind: _Kind, known: Verdict, best: int | None) -> Problem | None:
         """Return why more metadata of an entry than is ``known`` cannot change the choice, None where it can."""
         if self._complete:
             return None
-        traits = Traits(entry.descriptor, known, self._traits)
+        traits = Traits(kind.descriptor, known, self._traits)
         if surely_barred(self._policy, traits, known.truth):
             return _NO_CANDIDATE
         return _NOT_NEEDED if best is not None and highest_preference(self._policy, traits) < best else None
@@ -213,51 +241,51 @@ class Selection:
         if self._complete or self._policy.order[1] is not Criterion.PREFERENCE:
             return None
         settled = [
-            entry
-            for entry in self._entries
-            if not entry.excluded and not self._locators(entry) and not self._outside_locators(entry)
+            kind
+            for kind in self._kinds
+            if not kind.excluded and not self._locators(kind) and not self._outside_locators(kind)
         ]
-        traits = [self._traits_of(entry) for entry in settled if self._verdict(entry).truth is Truth.YES]
+        traits = [self._traits_of(kind) for kind in settled if self._verdict(kind).truth is Truth.YES]
         return max(
             (preference(self._policy, one) for one in traits if not barred(self._policy, one, Truth.YES)), default=None
         )
 
-    def _traits_of(self, entry: _Entry) -> Traits:
-        return Traits(entry.descriptor, self._verdict(entry), self._traits)
+    def _traits_of(self, kind: _Kind) -> Traits:
+        return Traits(kind.descriptor, self._verdict(kind), self._traits)
 
-    def _verdict(self, entry: _Entry) -> Verdict:
-        if entry.settled is not None:
-            return entry.settled
-        verdict = self._inside(entry)
+    def _verdict(self, kind: _Kind) -> Verdict:
+        if kind.settled is not None:
+            return kind.settled
+        verdict = self._inside(kind)
         if self._policy.trust_referrers and verdict.truth is not Truth.NO:
-            verdict = joined(verdict, *self._outside(entry))
-        if not self._locators(entry) and not self._outside_locators(entry):
-            entry.settled = verdict
+            verdict = joined(verdict, *self._outside(kind))
+        if not self._locators(kind) and not self._outside_locators(kind):
+            kind.settled = verdict
         return verdict
 
-    def _inside(self, entry: _Entry) -> Verdict:
+    def _inside(self, kind: _Kind) -> Verdict:
         """Judge an entry by what the index vouches for."""
-        verdict = entry.own if entry.excluded else entry.inside
+        verdict = kind.own if kind.excluded else kind.inside
         self._pulse()
         if verdict is None:
-            pieces = self._gathering.pieces(entry.position)
-            documents = tuple(self._metadata.document(piece, entry.skipped) for piece in pieces)
-            verdict = evaluate(replace(entry.profile, documents=documents), self._node, self._metadata.judge)
-            entry.inside = None if self._locators(entry) else verdict
+            pieces = self._gathering.pieces(kind.number)
+            documents = [self._metadata.verdict(piece, kind.skipped) for piece in pieces]
+            verdict = with_documents(kind.own, documents)
+            kind.inside = None if self._locators(kind) else verdict
         return verdict
 
-    def _outside(self, entry: _Entry) -> tuple[list[DocumentVerdict], list[DocumentVerdict]]:
+    def _outside(self, kind: _Kind) -> tuple[list[DocumentVerdict], list[DocumentVerdict]]:
         """Return the judged referrers of an entry: those that count, and those that are only shown."""
-        pieces = self._gathering.outside(entry.position)
-        documents = [self._referrers.document(piece, entry.skipped_outside) for piece in pieces]
-        judged = [(one, self._referrers.judge(one, self._node)) for one in documents]
-        speaking = {one.origin.family for one, verdict in judged if one.origin and _speaks(verdict)}
+        pieces = self._gathering.outside(kind.number)
+        judged = [self._referrers.verdict(piece, kind.skipped_outside) for piece in pieces]
+        speaking = {origin.family for one in judged if (origin := one.document.origin) and _speaks(one)}
         deciding = next(({family} for family in self._policy.dialects if family in speaking), speaking)
         counting: list[DocumentVerdict] = []
         aside: list[DocumentVerdict] = []
-        for one, verdict in judged:
-            counts = one.origin is not None and one.origin.family in deciding and _speaks(verdict)
-            (counting if counts else aside).append(verdict)
+        for one in judged:
+            origin = one.document.origin
+            counts = origin is not None and origin.family in deciding and _speaks(one)
+            (counting if counts else aside).append(one)
         return counting, aside
 
 

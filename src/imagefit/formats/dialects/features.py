@@ -40,4 +40,4 @@ def parse(tree: Tree) -> Document:
     return Document(_NAME, (Alternative(checks_of_features(tree)),))
 
 
-DIALECT: Final = Dialect(_NAME, claims, parse)
+DIALECT: Final = Dialect(_NAME, claims, parse, has_lists=True)

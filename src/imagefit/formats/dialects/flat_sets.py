@@ -18,8 +18,11 @@ _NAME: Final = "flat-sets"
 _SETS: Final = "compatibilities"
 # Where a set has both, the first counts.
 _SCORES: Final = ("compatibility-score", "oci.compatibility-score")
+_TAGS: Final = "tags"
+_DESCRIPTION: Final = "description"
+_RESERVED: Final = frozenset({_TAGS, _DESCRIPTION, *_SCORES})
 # Other lists of sets stand at the same place; these tell their sets from flat ones.
-_NESTED: Final = (("rules", list), ("annotations", dict), ("attributes", dict))
+_NESTED: Final = {"rules": list, "annotations": dict, "attributes": dict}
 
 
 def claims(tree: Tree) -> bool:
@@ -48,7 +51,9 @@ def parse(tree: Tree) -> Document:
 
 
 def _is_nested(one: Tree) -> bool:
-    return isinstance(one, dict) and any(isinstance(one.get(key), shape) for key, shape in _NESTED)
+    if not isinstance(one, dict) or _NESTED.keys().isdisjoint(one):
+        return False
+    return any(isinstance(one.get(key), shape) for key, shape in _NESTED.items())
 
 
 def _read_set(labels: Tree, place: str) -> Alternative:
@@ -60,21 +65,22 @@ def _read_set(labels: Tree, place: str) -> Alternative:
     description = ""
     tags: tuple[str, ...] = ()
     for label, value in labels.items():
-        with faults.at(label):
-            match label:
-                case "tags":
-                    tags = words_of(value)
-                case "description":
-                    description = text_of(value)
-                case "compatibility-score" | "oci.compatibility-score":
-                    scores[label] = score_of(value)
-                case _:
-                    checks.extend(checks_of_label(label, text_of(value)))
+        try:
+            if label not in _RESERVED:
+                checks += checks_of_label(label, value if isinstance(value, str) else text_of(value))
+            elif label == _TAGS:
+                tags = words_of(value)
+            elif label == _DESCRIPTION:
+                description = text_of(value)
+            else:
+                scores[label] = score_of(value)
+        except InvalidDocumentError as error:
+            faults.keep(error, label)
         if len(checks) > MAX_CHECKS:
             raise InvalidDocumentError(f"the set asks for more than {MAX_CHECKS} checks")
     faults.raise_all()
-    score = next((scores[label] for label in _SCORES if label in scores), 0)
+    score = next((scores[label] for label in _SCORES if label in scores), 0) if scores else 0
     return Alternative(tuple(checks), score, tags, description, place)
 
 
-DIALECT: Final = Dialect(_NAME, claims, parse)
+DIALECT: Final = Dialect(_NAME, claims, parse, has_lists=True)

@@ -1,0 +1,28 @@
+"""Entries of an index that are of one kind: they say the same of themselves, so that one verdict does for all.
+
+Knows when two entries cannot be told apart but by their digests. Leaves judging to ``judging``. An index that was made
+to be large repeats a few platforms thousands of times; each costs once.
+"""
+
+from collections.abc import Sequence
+
+from imagefit.formats.carriers import is_artifact
+from imagefit.model.oci import ImageIndex
+
+
+def kinds_of(index: ImageIndex, *, by_digest: bool) -> list[Sequence[int]]:
+    """Return the positions of the entries, those of one kind together, in the order of the first of each kind.
+
+    Args:
+        index: its entries share a platform value where they write it alike, as ``parse_index`` makes them.
+        by_digest: metadata may be about one digest, so that no two entries are of one kind.
+    """
+    entries = index.entries
+    if by_digest or any(map(is_artifact, entries)):
+        return [(position,) for position in range(len(entries))]
+    found: dict[object, list[int]] = {}
+    for position, entry in enumerate(entries):
+        alone = entry.says_more or entry.digest == index.digest
+        key = position if alone else (id(entry.platform),)
+        found.setdefault(key, []).append(position)
+    return list(found.values())
