@@ -1,6 +1,8 @@
 """Bytes to plain values: what JSON and YAML give alike, and what neither may hold."""
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from imagefit.errors import InvalidDocumentError
 from imagefit.formats.syntax import MAX_DEPTH, MAX_PARTS, MAX_YAML_PARTS, Number, Tree, load, pointer
@@ -217,3 +219,30 @@ def test_long_text_counts_as_many_values_each_time_an_alias_writes_it_out() -> N
     assert load(text + b"*a, " * 90 + b"c]")
     with pytest.raises(InvalidDocumentError, match="aliases written out"):
         load(text + b"*a, " * 110 + b"c]")
+
+
+_VALUES = ('"1"', '"2"', '"\\u0041"', "1", "true", "null", '["x"]', '"\x01"')
+_MEMBER = st.builds('"{}": {}'.format, st.sampled_from("ab"), st.sampled_from(_VALUES))
+_MEMBERS = st.lists(st.lists(_MEMBER, max_size=3), max_size=3)
+_BROKEN = st.sampled_from(["", ",", "]", '"', "\x0b"])
+
+
+def _read(content: bytes) -> Tree | str:
+    try:
+        return load(content)
+    except InvalidDocumentError as error:
+        return error.message
+
+
+@given(_MEMBERS, _BROKEN)
+@settings(max_examples=300, derandomize=True, deadline=None, database=None)
+def test_a_small_list_of_sets_is_read_as_any_other_document(members: list[list[str]], broken: str) -> None:
+    """What is long takes the slow way: spaces make it long and change nothing else."""
+    content = ("[" + ", ".join("{" + ", ".join(some) + "}" for some in members) + broken + "]").encode()
+    assert _read(content) == _read(content + b" " * 2000)
+
+
+def test_a_key_that_stands_twice_is_refused_in_a_small_list_of_sets() -> None:
+    assert load(b'[{"a": "1", "b": "1"}]') == [{"a": "1", "b": "1"}]
+    with pytest.raises(InvalidDocumentError, match="the key 'a' stands twice"):
+        load(b'[{"a": "1", "a": "1"}]')

@@ -8,7 +8,6 @@ import msgspec
 
 from imagefit.model.oci import Descriptor
 from imagefit.model.policy import Criterion, Policy, Preference, Requirement
-from imagefit.model.reference import ImageReference
 from imagefit.model.requirement import Alternative, Check, Document, Group, Problem
 from imagefit.model.truth import Truth
 
@@ -116,7 +115,8 @@ class Verdict(msgspec.Struct, frozen=True, gc=False):
     def depth(self) -> int:
         """The deepest CPU level that the checks which hold imply; 0 for none."""
         own = [finding.check.depth for finding in self.findings if finding.truth is Truth.YES]
-        return max([0, *own, *[deciding.depth for one in self.documents if (deciding := one.deciding)]])
+        own += [deciding.depth for one in self.documents if (deciding := one.deciding)]
+        return max(own, default=0)
 
     @property
     def holding(self) -> int:
@@ -255,71 +255,3 @@ class Decision(msgspec.Struct, frozen=True):
     decided_by: Criterion | None
     is_plain: bool
     notes: tuple[str, ...] = ()
-
-
-class Reason(StrEnum):
-    """Why a pull goes as it goes, where no error is the reason; an error gives its code."""
-
-    CHOSEN = "chosen"
-    NO_MATCH = "no-match"
-    OBSERVE = "observe"
-    OFF = "off"
-    PLAIN = "plain"
-    NO_INDEX = "no-index"
-    NO_NAME = "no-name"
-
-
-class PassThrough(msgspec.Struct, frozen=True):
-    """Have containerd do exactly what was asked.
-
-    Attributes:
-        reference: what was asked for; None where it is no image name.
-        reason: why nothing is rewritten, a ``Reason`` or an error's code.
-        why: the same as a sentence.
-    """
-
-    reference: ImageReference | None
-    reason: str
-    why: str
-
-
-class Refuse(msgspec.Struct, frozen=True):
-    """Fail the pull before anything is fetched.
-
-    Attributes:
-        message: what the pod's events show, less than 1 KiB.
-        reason: ``Reason.NO_MATCH`` or an error's code.
-        transient: a later try may end differently although neither image nor node changes.
-    """
-
-    message: str
-    reason: str
-    transient: bool = False
-
-
-class Rewrite(msgspec.Struct, frozen=True):
-    """Have containerd pull one entry of an index instead of the index.
-
-    Attributes:
-        reference: what was asked for, a tag or the digest of the index.
-        index_digest: what it stands for.
-        chosen_digest: the entry's.
-    """
-
-    reference: ImageReference
-    index_digest: str
-    chosen_digest: str
-
-    @property
-    def chosen_name(self) -> str:
-        """The name that containerd pulls."""
-        return str(self.reference.at(self.chosen_digest))
-
-    @property
-    def record_names(self) -> tuple[str, ...]:
-        """The names that a plain pull would have left: of the tag, if one was asked for, and of the index."""
-        return tuple(dict.fromkeys((str(self.reference), str(self.reference.at(self.index_digest)))))
-
-
-Outcome = PassThrough | Refuse | Rewrite
-"""What becomes of one PullImage request."""

@@ -5,28 +5,34 @@ time whatever the pattern, since the text may come from an image author.
 """
 
 import re
-from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Final
+
+import msgspec
+from msgspec.structs import force_setattr
 
 _COMPILED_PATTERNS = 1024
 _WILDCARDS: Final = frozenset("*?")
 
 
-@dataclass(frozen=True, slots=True)
-class Glob:
-    """One pattern; case counts."""
+class Glob(msgspec.Struct, frozen=True):
+    """One pattern; case counts.
+
+    Attributes:
+        text: as it is written.
+        compiled: the same for ``re``; follows from the text, once: a thousand rules are tried on every pull.
+    """
 
     text: str
-    _pattern: re.Pattern[str] = field(init=False, repr=False, compare=False)
+    compiled: re.Pattern[str] = re.compile("")
 
     def __post_init__(self) -> None:
-        """Compile the pattern, once: a thousand rules are tried on every pull."""
-        object.__setattr__(self, "_pattern", _compiled(self.text))
+        """Compile the pattern."""
+        force_setattr(self, "compiled", _compiled(self.text))
 
     def matches(self, text: str) -> bool:
         """Tell whether the pattern stands for the whole of ``text``."""
-        return self._pattern.fullmatch(text) is not None
+        return self.compiled.fullmatch(text) is not None
 
     @property
     def is_exact(self) -> bool:

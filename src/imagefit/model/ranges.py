@@ -6,12 +6,15 @@ Sources: proposals H, I and J of the OCI image-compatibility working group.
 """
 
 import re
+from functools import lru_cache
 
 import msgspec
 
 from imagefit.errors import InvalidDocumentError
 
 _MAX_PARTS = 128
+_REMEMBERED = 256
+_MAX_REMEMBERED_CHARACTERS = 128
 _DOTTED = r"\d{1,18}(?:\.\d{1,18}){0,15}"
 _NUMBERS = re.compile(rf"v?({_DOTTED})(?!\.?\d)((?:[-_+~]{_DOTTED}(?!\.?\d))?)", re.ASCII)
 _PLAIN = re.compile(_DOTTED, re.ASCII)
@@ -72,8 +75,16 @@ def parse_version(text: str) -> Version | None:
 
     Kernels such as ``5.14.0-427.el9.x86_64`` are read for their leading numbers; nothing after them is refused.
     """
+    return _remembered(text) if len(text) <= _MAX_REMEMBERED_CHARACTERS else _leading(text)
+
+
+def _leading(text: str) -> Version | None:
     found = _NUMBERS.match(text.strip())
     return None if found is None else _version(found)
+
+
+# A node's own versions are asked for again and again.
+_remembered = lru_cache(_REMEMBERED)(_leading)
 
 
 def is_exact(text: str) -> bool:
@@ -118,10 +129,9 @@ def _version(found: re.Match[str]) -> Version:
 
 def _compare(have: Version, asked: Version) -> int:
     """Return below, equal or above zero; the build counts only where the asking side names one."""
-    mine, theirs = (have.release, have.build), (asked.release, asked.build)
-    if not asked.build:
-        mine, theirs = (have.release, ()), (asked.release, ())
-    return (mine > theirs) - (mine < theirs)
+    if not asked.build or have.release != asked.release:
+        return (have.release > asked.release) - (have.release < asked.release)
+    return (have.build > asked.build) - (have.build < asked.build)
 
 
 def _asked_version(text: str) -> Version:

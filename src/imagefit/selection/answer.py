@@ -3,7 +3,7 @@
 Knows what each kind of question compares. Leaves NFD's expressions to ``expressions``.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Final, assert_never
 
 from imagefit.model.facts import ANYWHERE, Attributes, Facts, Node, platform_name
@@ -22,7 +22,7 @@ from imagefit.model.requirement import (
     SameBuild,
     Test,
 )
-from imagefit.model.truth import Truth, any_of, truth_of
+from imagefit.model.truth import Truth, all_of, any_of, truth_of
 from imagefit.selection.expressions import Answer, matches
 
 _BOOLEANS: Final = frozenset({"true", "false"})
@@ -55,19 +55,16 @@ def _has_flag(facts: Facts, features: tuple[str, ...], names: tuple[str, ...]) -
 
 
 def _has_value(facts: Facts, features: tuple[str, ...], element: str, test: Test) -> Answer:
-    found = [
-        (feature, elements[element])
-        for feature in features
-        if element in (elements := facts.attributes.get(feature, {}))
-    ]
+    attributes = facts.attributes
+    found = [feature for feature in features if feature in attributes and element in attributes[feature]]
     if not found:
         return _missing(facts, features, element)
     if ANYWHERE in features:
         del found[1:]  # of declared facts the first place counts: what the operator states comes before files
-    truths = [_passes(test, value) for _, value in found]
+    truths = [_passes(test, attributes[feature][element]) for feature in found]
     truth = any_of(truths)
-    feature, value = found[truths.index(truth)]
-    return truth, f"{feature} {element} is {value}"
+    feature = found[truths.index(truth)]
+    return truth, f"{feature} {element} is {attributes[feature][element]}"
 
 
 def _has_instance(facts: Facts, feature: str, tests: tuple[tuple[str, Test], ...]) -> Answer:
@@ -83,13 +80,7 @@ def _has_instance(facts: Facts, feature: str, tests: tuple[tuple[str, Test], ...
 
 def _all_pass(instance: Attributes, tests: tuple[tuple[str, Test], ...]) -> Truth:
     """Tell whether an instance passes every test; most fail the first."""
-    unknown = False
-    for name, test in tests:
-        truth = _passes(test, instance[name]) if name in instance else Truth.NO
-        if truth is Truth.NO:
-            return truth
-        unknown = unknown or truth is Truth.UNKNOWN
-    return Truth.UNKNOWN if unknown else Truth.YES
+    return all_of(_passes(test, instance[name]) if name in instance else Truth.NO for name, test in tests)
 
 
 def _shown(instance: Mapping[str, str], tests: tuple[tuple[str, Test], ...]) -> str:
@@ -124,13 +115,13 @@ def _runs_on(node: Node, platform: RunsOn) -> Answer:
 
 def _passes(test: Test, value: str) -> Truth:
     match test:
+        case InRanges(ranges):
+            version = parse_version(value)
+            return Truth.UNKNOWN if version is None else truth_of(ranges.holds(version))
         case EqualTo(wanted, ignore_case):
             return truth_of(any(_same(value, one, ignore_case=ignore_case) for one in wanted))
         case Includes(item):
             return truth_of(item in {part.strip() for part in value.split(",")})
-        case InRanges(ranges):
-            version = parse_version(value)
-            return Truth.UNKNOWN if version is None else truth_of(ranges.holds(version))
         case SameBuild(wanted):
             return truth_of(_build(value) == _build(wanted))
         case _:
@@ -138,8 +129,9 @@ def _passes(test: Test, value: str) -> Truth:
 
 
 def _same(left: str, right: str, *, ignore_case: bool) -> bool:
-    fold: Callable[[str], str] = str.casefold if ignore_case or {left.lower(), right.lower()} <= _BOOLEANS else str
-    if fold(left) == fold(right):
+    if left == right:
+        return True
+    if (ignore_case or {left.lower(), right.lower()} <= _BOOLEANS) and left.casefold() == right.casefold():
         return True
     return is_exact(left) and is_exact(right) and parse_version(left) == parse_version(right)
 

@@ -11,7 +11,7 @@ from typing import Final
 
 from imagefit.errors import ContentInvalidError, InvalidDocumentError
 from imagefit.formats.carriers import artifact_at, carried_by, follow, is_artifact, referrers_of, subject_of
-from imagefit.formats.contract import Carried, Locator, Profiles
+from imagefit.formats.contract import Carried, Fragment, Locator, Profiles
 from imagefit.model.oci import Descriptor
 from imagefit.model.requirement import Problem
 
@@ -157,7 +157,7 @@ def _embedded(entry: Descriptor) -> bytes | Problem:
 
 
 def _has_locator(pieces: Iterable[Carried]) -> bool:
-    return next(iter(locators_in(pieces)), None) is not None
+    return any(not isinstance(piece, Fragment) for piece in pieces) and any(True for _ in locators_in(pieces))
 
 
 def locators_in(pieces: Iterable[Carried]) -> Iterable[Locator]:

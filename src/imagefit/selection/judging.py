@@ -68,7 +68,7 @@ class Judging:
 
     def verdict(self, piece: Carried, skipped: Problem) -> DocumentVerdict:
         """Judge a piece of metadata; ``skipped`` says why it has not been fetched, if it has not."""
-        if not isinstance(piece, Fragment | Profiles):
+        if not isinstance(piece, Fragment) and not isinstance(piece, Profiles):
             return verdict_on(self._document(piece, skipped), self._findings)
         known = self._verdicts.get(piece)
         if known is None:

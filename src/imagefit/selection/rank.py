@@ -11,7 +11,7 @@ from operator import itemgetter
 from imagefit.model.decision import Bar, Barred, Decision, Ranked, Ranking, Rated, Verdict
 from imagefit.model.facts import Node, platform_name
 from imagefit.model.microarchitecture import depth, normalize
-from imagefit.model.oci import Descriptor
+from imagefit.model.oci import Descriptor, Platform
 from imagefit.model.policy import ORDER, Criterion, Policy, Preference, Unknown
 from imagefit.model.requirement import RunsOn
 from imagefit.model.truth import Truth
@@ -47,10 +47,10 @@ def rank(
         The same entries, best first: those that may be chosen, those that the policy bars, those that do not fit.
     """
     known = documents or Documents()
-    rated = (
+    rated = [
         _rated(positions, Traits(entries[positions[0]], verdict, known), policy, also_runs)
         for positions, verdict in judged
-    )
+    ]
     return ordered(rated, entries, policy.order)
 
 
@@ -137,7 +137,16 @@ def plain_choice(entries: Sequence[Descriptor], node: Node) -> frozenset[int]:
         Every entry that containerd might pull; it is sure of its choice only where there is one. Entries whose
         treatment differs between containerd's versions (``os.features``) are counted in.
     """
-    return frozenset(position for position, entry in enumerate(entries) if _is_plain(entry, node))
+    known: dict[tuple[str, str, str] | None, bool] = {}
+    found: list[int] = []
+    for position, entry in enumerate(entries):
+        platform = entry.platform
+        name = None if platform is None else (platform.os, platform.architecture, platform.variant)
+        if name not in known:
+            known[name] = platform is None or _is_plain(platform, node)
+        if known[name]:
+            found.append(position)
+    return frozenset(found)
 
 
 def _rated(positions: Sequence[int], traits: Traits, policy: Policy, also_runs: frozenset[str]) -> Rated:
@@ -174,8 +183,8 @@ def _closeness(verdict: Verdict, also_runs: frozenset[str]) -> int:
     platform = first if isinstance(first, RunsOn) else None
     if also_runs and platform is not None and platform_name(platform.os, platform.architecture) in also_runs:
         return 0  # levels of another machine say nothing of this CPU
-    if verdict.depth:
-        return verdict.depth
+    if deepest := verdict.depth:
+        return deepest
     if platform is None:
         return _NO_PLATFORM_CLOSENESS
     if platform.architecture in _FOREIGN:
@@ -183,10 +192,7 @@ def _closeness(verdict: Verdict, also_runs: frozenset[str]) -> int:
     return 0
 
 
-def _is_plain(entry: Descriptor, node: Node) -> bool:
-    platform = entry.platform
-    if platform is None:
-        return True
+def _is_plain(platform: Platform, node: Node) -> bool:
     if platform.os.lower() not in {"", node.os.lower()}:
         return False
     default = normalize(node.architecture, "")

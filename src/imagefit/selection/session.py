@@ -265,8 +265,8 @@ class Selection:
 
     def _inside(self, kind: _Kind) -> Verdict:
         """Judge an entry by what the index vouches for."""
-        verdict = kind.own if kind.excluded else kind.inside
         self._pulse()
+        verdict = kind.own if kind.excluded else kind.inside
         if verdict is None:
             pieces = self._gathering.pieces(kind.number)
             documents = [self._metadata.verdict(piece, kind.skipped) for piece in pieces]
