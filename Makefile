@@ -9,28 +9,26 @@ export PATH := $(PATH):/usr/sbin:/sbin
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+BENCH_STAMP := $(VENV)/.installed-bench
 # Processes that share the tests, each with a containerd and a registry of its own.
 WORKERS ?= 2
+# More words for the benchmarks: parts, or --rounds N.
+BENCH ?=
 # The first interpreter that is new enough and can make virtual environments; looked for when it is needed.
 PYTHON = $(shell for name in python3 python3.14 python3.13 python3.12 python3.11; do \
 	$$name -c 'import ensurepip, sys, venv; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$name && break; done)
 
-.PHONY: help system install demo test lint check proto proto-check docs clean
+.PHONY: help system bench-system install demo test lint check proto proto-check docs bench bench-check bench-plots clean
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' Makefile
 
-system: ## install containerd, runc, docker-registry, nginx, gcc, openssl where they are missing (needs root)
+# $(1) is a test for each part, one line each: what is there, or the package that has it.
+# What is missing is installed from this system's packages, without starting any service.
+define install-missing
 	@missing=(); \
 	need() { missing+=("$$1"); }; \
-	command -v containerd >/dev/null && command -v containerd-shim-runc-v2 >/dev/null || need containerd; \
-	command -v runc >/dev/null || need runc; \
-	command -v docker-registry >/dev/null || need docker-registry; \
-	command -v nginx >/dev/null || need nginx-light; \
-	command -v gcc >/dev/null || need gcc; \
-	[[ "$$(gcc -print-file-name=libc.a 2>/dev/null)" == /* ]] || need libc6-dev; \
-	command -v openssl >/dev/null || need openssl; \
-	[[ -x $(BIN)/python || -n '$(PYTHON)' ]] || need python3-venv; \
+	$(1) \
 	if (( $${#missing[@]} == 0 )); then exit 0; fi; \
 	if (( EUID != 0 )) || ! command -v apt-get >/dev/null; then \
 		echo "missing: $${missing[*]}" >&2; \
@@ -42,6 +40,27 @@ system: ## install containerd, runc, docker-registry, nginx, gcc, openssl where 
 	export DEBIAN_FRONTEND=noninteractive; \
 	apt-get update -q; \
 	apt-get install -q -y --no-install-recommends "$${missing[@]}"
+endef
+
+SYSTEM = \
+	command -v containerd >/dev/null && command -v containerd-shim-runc-v2 >/dev/null || need containerd; \
+	command -v runc >/dev/null || need runc; \
+	command -v docker-registry >/dev/null || need docker-registry; \
+	command -v nginx >/dev/null || need nginx-light; \
+	command -v gcc >/dev/null || need gcc; \
+	[[ "$$(gcc -print-file-name=libc.a 2>/dev/null)" == /* ]] || need libc6-dev; \
+	command -v openssl >/dev/null || need openssl; \
+	[[ -x $(BIN)/python || -n '$(PYTHON)' ]] || need python3-venv;
+
+BENCH_SYSTEM = \
+	command -v socat >/dev/null || need socat; \
+	command -v h2load >/dev/null || need nghttp2-client;
+
+system: ## install containerd, runc, docker-registry, nginx, gcc, openssl where they are missing (needs root)
+	$(call install-missing,$(SYSTEM))
+
+bench-system: system ## install what the benchmarks need besides: socat, h2load (needs root)
+	$(call install-missing,$(BENCH_SYSTEM))
 
 install: $(STAMP) ## make .venv with imagefit and everything that develops it
 
@@ -49,6 +68,10 @@ $(STAMP): pyproject.toml | system
 	@[[ -x $(BIN)/python || -n '$(PYTHON)' ]] || { echo "Python 3.11 or later with its venv module is needed" >&2; exit 1; }
 	[[ -x $(BIN)/python ]] || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	@touch $@
+
+$(BENCH_STAMP): pyproject.toml $(STAMP)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[bench]'
 	@touch $@
 
 demo: system install ## show one pull going wrong without imagefit and right with it, on real parts
@@ -82,8 +105,17 @@ proto-check: install
 	@$(call generate,$(VENV)/proto)
 	$(BIN)/python tests/harness/proto/drift.py $(VENV)/proto .
 
-docs: install ## write the reference pages and JSON Schemas that are generated
-	$(BIN)/python docs/generate.py
+docs: install ## write the pages, JSON Schemas and other files that are generated
+	$(BIN)/python -m docs.generators
+
+bench: bench-system install ## measure against no proxy and other proxies: a table, and benchmarks/results/DATE.json
+	PYTHONPATH=tests $(BIN)/python -m benchmarks $(BENCH)
+
+bench-check: bench-system install ## measure, and fail where a figure is 1.3 times worse than in the committed base
+	PYTHONPATH=tests $(BIN)/python -m benchmarks --check $(BENCH)
+
+bench-plots: install $(BENCH_STAMP) ## draw the plots of the page on performance from the committed base
+	PYTHONPATH=tests $(BIN)/python -m benchmarks.plots
 
 clean: ## remove what the tools keep, not .venv
 	rm -rf dist .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache

@@ -1,25 +1,22 @@
 """The man page and the shell completions are those of the command line as it is."""
 
 import re
-import runpy
 import subprocess
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from cli.conftest import Imagefit
+from docs.generators.manual import MAN_PAGE, completion, man_page
 from imagefit.cli.arguments import parser
-
-GENERATE: dict[str, Any] = runpy.run_path(str(Path(__file__).parents[2] / "docs/generate.py"))
 
 
 def test_the_man_page_is_as_generated() -> None:
-    assert GENERATE["MAN_PAGE"].read_text() == GENERATE["man_page"](), "run `make docs`"
+    assert MAN_PAGE.read_text() == man_page(), "run `make docs`"
 
 
 def test_the_man_page_names_every_command_and_exit_code() -> None:
-    page = GENERATE["man_page"]().replace("\\-", "-")
+    page = man_page().replace("\\-", "-")
     for command in parser().known:
         assert f".SS \\fBimagefit {command}\\fR" in page
     assert re.findall(r"^\.B (\d)$", page, re.MULTILINE) == ["0", "1", "2", "3"]
@@ -29,7 +26,7 @@ def test_the_man_page_names_every_command_and_exit_code() -> None:
 def test_a_completion_is_as_generated(imagefit: Imagefit, shell: str) -> None:
     ended = imagefit("completion", shell)
     assert (ended.code, ended.err) == (0, "")
-    assert ended.out == GENERATE["completion"](shell), "run `make docs`"
+    assert ended.out == completion(shell), "run `make docs`"
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh"])

@@ -2,40 +2,35 @@
 
 import ast
 import re
-import runpy
 from pathlib import Path
-from typing import Any
 
 import pytest
 
+from docs.generators import logs
+from docs.generators.metrics import metrics_page
 from imagefit.errors import RecordsError
 from imagefit.telemetry import LEVELS, PARTS, metrics
 
 ROOT = Path(__file__).parents[2]
 
 
-@pytest.fixture(scope="module")
-def generate() -> dict[str, Any]:
-    return runpy.run_path(str(ROOT / "docs/generate.py"))
+def test_the_pages_are_up_to_date() -> None:
+    assert (ROOT / "docs/reference/metrics.md").read_text() == metrics_page(), "run `make docs`"
+    assert (ROOT / "docs/reference/logs.md").read_text() == logs.logs_page(), "run `make docs`"
 
 
-@pytest.mark.parametrize("name", ["metrics", "logs"])
-def test_the_page_is_up_to_date(generate: dict[str, Any], name: str) -> None:
-    assert (ROOT / f"docs/reference/{name}.md").read_text() == generate[f"{name}_page"](), "run `make docs`"
-
-
-def test_every_metric_is_on_its_page(generate: dict[str, Any]) -> None:
-    page = generate["metrics_page"]()
+def test_every_metric_is_on_its_page() -> None:
+    page = metrics_page()
     assert re.findall(r"^\| `(imagefit_\w+)`", page, re.MULTILINE) == [metric.name for metric in metrics.METRICS]
     for metric in metrics.METRICS:
         for label in metric.labels:
             assert f"`{label.name}`" in page
 
 
-def test_every_event_is_described_and_nothing_else(generate: dict[str, Any]) -> None:
-    logged = {event for event, *_ in generate["logged_events"]()}
+def test_every_event_is_described_and_nothing_else() -> None:
+    logged = {event for event, *_ in logs.logged_events()}
     assert logged >= {"decision", "listening", "detector-failed"}
-    assert set(generate["_EVENTS"]) == logged | {"crash", "message"}
+    assert set(logs.EVENTS) == logged | {"crash", "message"}
 
 
 SPEAKERS = [
@@ -45,8 +40,8 @@ SPEAKERS = [
 
 
 @pytest.mark.parametrize(("source", "part"), SPEAKERS)
-def test_the_part_of_a_module_is_found(generate: dict[str, Any], source: str, part: str) -> None:
-    assert generate["part_of"](ast.parse(source), "x.py") == part
+def test_the_part_of_a_module_is_found(source: str, part: str) -> None:
+    assert logs.part_of(ast.parse(source), "x.py") == part
 
 
 UNHEARD = [
@@ -60,9 +55,9 @@ UNHEARD = [
 
 
 @pytest.mark.parametrize("source", UNHEARD)
-def test_a_speaker_whose_events_would_not_be_found_is_an_error(generate: dict[str, Any], source: str) -> None:
+def test_a_speaker_whose_events_would_not_be_found_is_an_error(source: str) -> None:
     with pytest.raises(ValueError, match="is called log"):
-        generate["part_of"](ast.parse(source), "x.py")
+        logs.part_of(ast.parse(source), "x.py")
 
 
 def test_how_to_debug_explains_every_reason() -> None:
@@ -72,8 +67,8 @@ def test_how_to_debug_explains_every_reason() -> None:
     assert sorted(told) == sorted({*reasons.values, RecordsError.code})
 
 
-def test_events_are_of_parts_and_levels_that_there_are(generate: dict[str, Any]) -> None:
-    for event, part, level, _ in generate["logged_events"]():
+def test_events_are_of_parts_and_levels_that_there_are() -> None:
+    for event, part, level, _ in logs.logged_events():
         assert re.fullmatch(r"[a-z]+(-[a-z]+)*", event)
         assert part in PARTS
         assert level in LEVELS

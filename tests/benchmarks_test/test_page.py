@@ -1,0 +1,71 @@
+"""The page on performance is what the base says."""
+
+import re
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from benchmarks.results import BASE, Run, read_run
+from benchmarks_test.conftest import a_figure, a_run
+from docs.generators.performance import UnknownMarkError, files, performance_page
+
+
+def test_the_page_is_up_to_date() -> None:
+    for path, text in files().items():
+        assert path.read_text() == text, "run `make docs`"
+
+
+def test_every_plot_of_the_page_is_drawn_from_the_base() -> None:
+    ((path, text),) = files().items()
+    plots = re.findall(r"!\[[^]]+\]\(([^)]+)\)", text)
+    assert plots
+    said = f"Drawn from the run of {read_run(BASE).date}"
+    assert [plot for plot in plots if said not in (path.parent / plot).read_text()] == [], "run `make bench-plots`"
+
+
+def test_no_mark_is_left_and_no_link_is_dead() -> None:
+    ((path, text),) = files().items()
+    assert text.count("<!--") == 1
+    for link in re.findall(r"(?<!!)\[[^]]+\]\(([^)#]+)", text):
+        assert (path.parent / link).exists(), link
+
+
+def test_a_mark_is_replaced_and_the_words_stay(run: Run) -> None:
+    page = performance_page("Before.\n\n<!-- figures of pull -->\n\nAfter.\n", run)
+    table = "| figure | value | rounds | bar | |\n|---|--:|--:|--:|---|\n| asked | 0 requests |  |  |  |"
+    assert page.split("\n\n", 1)[1] == f"Before.\n\n{table}\n\nAfter.\n"
+
+
+def test_figures_with_a_bar_say_whether_it_is_kept(run: Run) -> None:
+    rows = [line for line in performance_page("<!-- bars -->", run).splitlines() if line.startswith("| pass-through")]
+    assert rows == [
+        "| pass-through | a call | 2x | 1.5 to 2.5 | ≤ 8 | ok |",
+        "| pass-through | a list | 2x | 1.5 to 2.5 | ≤ 1 | **missed** |",
+    ]
+
+
+def test_what_is_missed_is_listed_and_nothing_else(run: Run) -> None:
+    assert performance_page("<!-- missed -->", run).endswith("- pass-through, a list: 2x, where 1x was the aim")
+    assert performance_page("<!-- missed -->", a_run(a_figure(bar=8.0))).endswith("No bar is missed.")
+
+
+def test_the_machine_is_told(run: Run) -> None:
+    page = performance_page("<!-- machine -->", replace(run, is_dirty=True))
+    assert "| measured | 2026-07-28T11:22Z, commit `c0ffeec0ffee` with changes, 5 rounds |" in page
+    assert "| versions | python 3.11.7 |" in page
+
+
+def test_a_mark_of_an_unknown_part_is_an_error(run: Run) -> None:
+    with pytest.raises(UnknownMarkError, match="'choise'"):
+        performance_page("<!-- figures of choise -->", run)
+
+
+def test_a_part_that_was_not_measured_is_told(run: Run) -> None:
+    assert "Not measured" in performance_page("<!-- figures of start -->", run)
+
+
+def test_a_name_stays_in_its_cell(run: Run) -> None:
+    page = performance_page("<!-- figures of pull -->", a_run(a_figure("a|b", part="pull")))
+    assert "| a\\|b |" in page
+    assert Path(next(iter(files()))).name == "performance.md"
