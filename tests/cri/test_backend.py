@@ -1,6 +1,7 @@
 """Calls to containerd are counted by method and status, and nothing that a caller can name makes more of them."""
 
 import asyncio
+import threading
 from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from fakes.containerd import ScriptedBackend
-from imagefit.cri.backend import Backend, ended, messages
+from imagefit.cri.backend import Backend
 from imagefit.telemetry import metrics
 
 STATUS = "/runtime.v1.ImageService/ImageStatus"
@@ -89,7 +90,8 @@ def test_a_stream_is_one_call(scripted: ScriptedBackend) -> None:
     scripted.streams = {EVENTS: replies}
 
     async def work(backend: Backend) -> None:
-        assert [one async for one in messages(backend.stream(EVENTS, b"", (), 20))] == [b"reply"] * 3
+        async with backend.stream(EVENTS, b"", (), 20) as call:
+            assert [one async for one in call.messages()] == [b"reply"] * 3
 
     assert run(scripted, work) == {(EVENTS[1:], "OK"): 1}
 
@@ -100,7 +102,7 @@ def test_calls_that_end_early_are_counted_as_what_ended_them(scripted: ScriptedB
     async def work(backend: Backend) -> None:
         with pytest.raises(grpc.aio.AioRpcError):
             await backend.call(STATUS, b"", 0.05)
-        waiting = asyncio.ensure_future(ended(backend.unary(STATUS, b"", (), 20)))
+        waiting = asyncio.ensure_future(backend.answer(STATUS, b"", (), 20))
         await asyncio.sleep(0)
         waiting.cancel()
         with pytest.raises(asyncio.CancelledError):
@@ -110,6 +112,35 @@ def test_calls_that_end_early_are_counted_as_what_ended_them(scripted: ScriptedB
                 await asyncio.sleep(0.01)
 
     assert run(scripted, work) == {(STATUS[1:], "DEADLINE_EXCEEDED"): 1, (STATUS[1:], "CANCELLED"): 1}
+
+
+@pytest.mark.parametrize("kind", ["unary", "stream"])
+def test_a_call_under_way_ends_with_the_connection(scripted: ScriptedBackend, kind: str) -> None:
+    arrived = threading.Event()
+
+    async def arriving(request: bytes, context: Any) -> bytes:
+        arrived.set()
+        return await never(request, context)
+
+    async def streaming(request: bytes, context: Any) -> Any:
+        yield await arriving(request, context)
+
+    scripted.unary, scripted.streams = {STATUS: arriving}, {EVENTS: streaming}
+
+    async def work(backend: Backend) -> None:
+        async def stream() -> None:
+            async with backend.stream(EVENTS, b"", (), 20) as call:
+                assert not [one async for one in call.messages()]
+
+        waiting = asyncio.ensure_future(backend.answer(STATUS, b"", (), 20) if kind == "unary" else stream())
+        await asyncio.sleep(0)
+        assert await asyncio.to_thread(arrived.wait, 10)
+        await backend.close()
+        with pytest.raises(asyncio.CancelledError):
+            await asyncio.wait_for(waiting, 10)
+
+    method = STATUS if kind == "unary" else EVENTS
+    assert run(scripted, work) == {(method[1:], "CANCELLED"): 1}
 
 
 def test_methods_that_nobody_knows_are_one(scripted: ScriptedBackend) -> None:

@@ -3,6 +3,7 @@
 import asyncio
 import threading
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,8 @@ import pytest
 
 from fakes.containerd import EventLoop
 from imagefit.cri import messages_pb2 as messages
-from imagefit.cri.health import CHECK, WATCH, Health
+from imagefit.cri.health import Health
+from imagefit.cri.methods import HEALTH_CHECK, HEALTH_METHODS, HEALTH_WATCH
 
 SERVING = messages.HealthCheckResponse.SERVING
 NOT_SERVING = messages.HealthCheckResponse.NOT_SERVING
@@ -27,14 +29,15 @@ class Served(grpc.GenericRpcHandler):  # type: ignore[type-arg]
         self.looked = threading.Event()
         self.forwarded: list[tuple[str, bytes]] = []
         self.health = Health(self._missing, self._forward, 0.01)
-        self._handlers = self.health.handlers()
         self.channel = grpc.insecure_channel(f"unix:{socket}", options=(("grpc.default_authority", "localhost"),))
         self._loop = EventLoop()
         self.run = self._loop.run
         self.run(self._start(socket))
 
     def service(self, handler_call_details: grpc.HandlerCallDetails) -> Any:
-        return self._handlers.get(handler_call_details.method)
+        method = handler_call_details.method
+        assert method in HEALTH_METHODS
+        return grpc.unary_stream_rpc_method_handler(partial(self._answer, method))
 
     def stop(self) -> None:
         self.channel.close()
@@ -51,6 +54,10 @@ class Served(grpc.GenericRpcHandler):  # type: ignore[type-arg]
         if request == b"\xff":
             await context.abort(grpc.StatusCode.INTERNAL, "cannot unmarshal")
         yield b"from containerd"
+
+    async def _answer(self, method: str, request: bytes, context: Any) -> Any:
+        async for reply in self.health.answer(method, request, context):
+            yield reply
 
     async def _start(self, socket: Path) -> None:
         self._server = grpc.aio.server()
@@ -72,13 +79,13 @@ def request(service: str) -> bytes:
 
 def check(served: Served, content: bytes) -> bytes:
     untyped: Any = served.channel
-    reply: bytes = untyped.unary_unary(CHECK)(content, timeout=20)
+    reply: bytes = untyped.unary_unary(HEALTH_CHECK)(content, timeout=20)
     return reply
 
 
 def watch(served: Served, content: bytes) -> Any:
     untyped: Any = served.channel
-    return untyped.unary_stream(WATCH)(content, timeout=20)
+    return untyped.unary_stream(HEALTH_WATCH)(content, timeout=20)
 
 
 def status(reply: bytes) -> int:
@@ -111,7 +118,7 @@ OTHERS = [
 def test_what_is_asked_of_others_is_forwarded(served: Served, service: str) -> None:
     assert check(served, request(service)) == b"from containerd"
     assert list(watch(served, request(service))) == [b"from containerd"]
-    assert served.forwarded == [(CHECK, request(service)), (WATCH, request(service))]
+    assert served.forwarded == [(HEALTH_CHECK, request(service)), (HEALTH_WATCH, request(service))]
     assert not served.asked
 
 

@@ -13,6 +13,7 @@ from harness.images import push_image
 from harness.registry import Registry
 from imagefit.cri import messages_pb2 as messages
 from imagefit.cri import wire
+from imagefit.cri.methods import IMAGES_SERVICE
 
 
 class Caller:
@@ -25,7 +26,7 @@ class Caller:
     def call(self, method: str, request: bytes) -> bytes | grpc.StatusCode:
         """Return the reply, or the code of the error."""
         made = self._channel.unary_unary(
-            method if method.startswith("/") else wire.IMAGES_SERVICE + method,
+            method if method.startswith("/") else IMAGES_SERVICE + method,
             request_serializer=bytes,
             response_deserializer=bytes,
         )

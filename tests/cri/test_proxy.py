@@ -16,11 +16,12 @@ import pytest
 from fakes.containerd import LIMITS, EventLoop, ScriptedBackend
 from fakes.images_api import FakeContainerd
 from imagefit.cri.backend import MESSAGE_OPTIONS, Backend
-from imagefit.cri.proxy import Proxy
+from imagefit.cri.proxy import Own, Proxy
+from imagefit.cri.pulling import Pulls
 from imagefit.cri.records import Records
 from imagefit.cri.wire import PullRequest
 from imagefit.errors import RecordsError
-from imagefit.model.decision import Outcome, PassThrough, Reason, Refuse, Rewrite
+from imagefit.model.outcome import Outcome, PassThrough, Reason, Refuse, Rewrite
 from imagefit.model.reference import parse_reference
 
 STATUS = "/runtime.v1.ImageService/ImageStatus"
@@ -67,9 +68,15 @@ class Imagefit:
     async def _start(self, backend: Path) -> None:
         self._backend = Backend(backend)
         self._server = grpc.aio.server(options=MESSAGE_OPTIONS)
-        self._server.add_generic_rpc_handlers((Proxy(self._backend, Records(self._backend), self),))
+        proxy = Proxy(self._backend, self._own)
+        self._pulls = Pulls(proxy, Records(self._backend), self)
+        self._health = proxy.forward_stream
+        self._server.add_generic_rpc_handlers((proxy,))
         self._server.add_insecure_port(f"unix:{self.socket}")
         await self._server.start()
+
+    async def _own(self) -> Own:
+        return Own(self._pulls.pull, self._health)
 
     async def _stop(self) -> None:
         await self._server.stop(0)

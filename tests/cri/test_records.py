@@ -12,7 +12,7 @@ from imagefit.cri import messages_pb2 as messages
 from imagefit.cri.backend import Backend
 from imagefit.cri.records import Records
 from imagefit.errors import RecordsError
-from imagefit.model.decision import Rewrite
+from imagefit.model.outcome import Rewrite
 from imagefit.model.reference import parse_reference
 
 PULL = f"{SERVICE}PullImage"
@@ -319,7 +319,7 @@ def test_a_stop_waits_for_names_that_are_being_written(scripted: ScriptedBackend
     async def work(records: Records, pulling: Callable[[str], Pull]) -> None:
         await records.settled(1)
         task = asyncio.ensure_future(pulls()(records, pulling))
-        while not records._working:  # noqa: ASYNC110 - the pull itself says nothing
+        while not records._holds._working:  # noqa: ASYNC110 - the pull itself says nothing
             await asyncio.sleep(0)
         await records.settled(5)
         assert fake.names() == PLAIN
@@ -339,3 +339,123 @@ def test_a_pull_that_fails_leaves_nothing_and_its_error_is_containerds(
 
     run(scripted, work)
     assert fake.names() == {}
+
+
+WRITES = {"Create", "Update"}
+
+
+def test_a_repeated_pull_writes_nothing_that_is_right_already(scripted: ScriptedBackend, fake: FakeContainerd) -> None:
+    run(scripted, pulls())
+    assert fake.calls.count("Create") == 2
+    fake.calls.clear()
+    run(scripted, pulls())
+    assert not WRITES & set(fake.calls)
+    assert fake.calls.count("Delete") == 1
+    assert fake.names() == PLAIN
+
+
+def _record(
+    media_type: str = "application/x", digest: str = CHILD, size: int = 7, label: str = "managed"
+) -> messages.Image:
+    target = messages.Descriptor(media_type=media_type, digest=digest, size=size)
+    return messages.Image(name=TAG, labels={"io.cri-containerd.image": label}, target=target)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        pytest.param(_record(digest=OTHER), id="another-target"),
+        pytest.param(_record(size=0), id="without-a-size"),
+        pytest.param(_record(media_type=""), id="without-a-media-type"),
+        pytest.param(_record(label="unmanaged"), id="another-label"),
+    ],
+)
+def test_a_record_that_is_not_right_is_written_and_the_other_is_not(
+    scripted: ScriptedBackend, fake: FakeContainerd, wrong: messages.Image
+) -> None:
+    run(scripted, pulls())
+    fake.records[TAG] = wrong
+    fake.calls.clear()
+    run(scripted, pulls())
+    assert [call for call in fake.calls if call in WRITES] == ["Create", "Update"]
+    assert fake.records[TAG] == _record()
+
+
+@pytest.mark.parametrize("when", ["PullImage", "ImageStatus"])
+def test_names_that_are_removed_during_a_repeated_pull_are_written_anew(
+    scripted: ScriptedBackend, fake: FakeContainerd, when: str
+) -> None:
+    """They stood when they were looked at, and go before containerd's answer, or before they show."""
+    run(scripted, pulls())
+
+    async def remove(method: str) -> None:
+        if method == when:
+            fake.before_reply = None
+            await asyncio.sleep(0.05)  # until they have been looked at
+            del fake.records[TAG], fake.records[BY_INDEX]
+
+    fake.before_reply = remove
+    run(scripted, pulls())
+    assert fake.names() == PLAIN
+
+
+def test_a_tag_that_another_pull_moves_meanwhile_is_moved_back(scripted: ScriptedBackend, fake: FakeContainerd) -> None:
+    run(scripted, pulls())
+
+    async def move(method: str) -> None:
+        if method == "PullImage":
+            await asyncio.sleep(0.05)
+            fake.records[TAG].target.digest = OTHER
+
+    fake.before_reply = move
+    run(scripted, pulls())
+    assert fake.names() == PLAIN
+
+
+def test_a_look_that_is_refused_during_the_pull_costs_no_more_than_a_second_one(
+    scripted: ScriptedBackend, fake: FakeContainerd
+) -> None:
+    async def refuse(method: str) -> None:
+        if method == "PullImage":
+            fake.refusing = {"Get"}
+            await asyncio.sleep(0.05)
+            fake.refusing = set()
+
+    fake.before_reply = refuse
+    run(scripted, pulls())
+    assert fake.names() == PLAIN
+
+
+def test_a_name_that_is_written_late_is_undone_like_the_others(scripted: ScriptedBackend, fake: FakeContainerd) -> None:
+    creates: list[str] = []
+
+    async def refuse_first(method: str) -> None:
+        if method == "Create":
+            creates.append(method)
+            if len(creates) == 1:
+                raise ConnectionError
+            await asyncio.sleep(0.1)
+
+    fake.before_reply = refuse_first
+
+    async def work(records: Records, pulling: Callable[[str], Pull]) -> None:
+        with pytest.raises(RecordsError):
+            await pulls()(records, pulling)
+        await asyncio.sleep(0.2)
+
+    run(scripted, work)
+    assert len(creates) == 2
+    assert fake.names() == {}
+
+
+def test_the_pulled_name_goes_only_once_the_others_are_written(scripted: ScriptedBackend, fake: FakeContainerd) -> None:
+    left: list[dict[str, str]] = []
+
+    async def watch(method: str) -> None:
+        if method == "Delete":
+            left.append(fake.names())
+
+    fake.before_reply = watch
+    run(scripted, pulls())
+    run(scripted, pulls())
+    assert left == [{**PLAIN, BY_CHILD: CHILD}] * 2

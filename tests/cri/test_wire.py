@@ -136,9 +136,3 @@ def test_any_bytes_give_a_value_or_the_named_error(content: bytes) -> None:
             read(content)
         except wire.UnreadableMessageError:
             continue
-
-
-def test_every_hooked_method_is_a_known_unary_one() -> None:
-    assert {"/runtime.v1.ImageService/PullImage", "/runtime.v1alpha2.ImageService/PullImage"} == wire.PULL_METHODS
-    assert wire.PULL_METHODS < wire.UNARY_METHODS
-    assert not [method for method in wire.UNARY_METHODS if "Stream" in method or "Events" in method]

@@ -9,7 +9,7 @@ import grpc
 
 from fakes.containerd import ScriptedBackend
 from imagefit.cri import messages_pb2 as messages
-from imagefit.cri.wire import IMAGES_SERVICE
+from imagefit.cri.methods import IMAGES_SERVICE
 
 SERVICE = "/runtime.v1.ImageService/"
 

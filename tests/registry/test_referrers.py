@@ -14,6 +14,7 @@ from fakes.registry import FakeRegistry
 from harness.registry import Registry
 from imagefit.errors import (
     ContentInvalidError,
+    InvalidIndexError,
     RegistryDeniedError,
     RegistryError,
     RegistryUnreachableError,
@@ -429,6 +430,15 @@ def test_a_list_beyond_the_limits_is_refused(
     else:
         with pytest.raises(ContentInvalidError, match=error):
             referrers(registry.address)
+
+
+def test_annotations_are_passed_on_as_they_came_and_left_to_who_reads_the_list(registry: FakeRegistry) -> None:
+    good, bad = listed(ARTIFACTS[0]), listed(ARTIFACTS[1]) | {"annotations": [7]}
+    registry.referrers.exists, registry.referrers.filters = True, False
+    registry.referrers.body = listing([good, bad])
+    assert referrers(registry.address, NFD) == [good["digest"]]
+    with pytest.raises(InvalidIndexError):
+        referrers(registry.address, SBOM)
 
 
 def test_all_pages_together_are_within_the_limits(registry: FakeRegistry) -> None:

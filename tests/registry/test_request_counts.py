@@ -15,9 +15,9 @@ from fakes.registry import FakeRegistry
 from imagefit.cri.wire import PullRequest
 from imagefit.errors import ContentMissingError, RegistryDeniedError
 from imagefit.model.credentials import AuthConfig
-from imagefit.model.decision import PassThrough, Reason
 from imagefit.model.facts import Node
 from imagefit.model.oci import Descriptor, digest_of
+from imagefit.model.outcome import PassThrough, Reason
 from imagefit.model.reference import ImageReference
 from imagefit.registry.cache import ContentCache
 from imagefit.registry.client import RegistryClient

@@ -8,15 +8,14 @@ it is given.
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable
-from typing import Any, Final
+from typing import Final
 
 import grpc
 import grpc.aio
 
+from imagefit.cri.methods import HEALTH_CHECK, HEALTH_WATCH
 from imagefit.cri.wire import UnreadableMessageError, health_response, read_health_request
 
-CHECK: Final = "/grpc.health.v1.Health/Check"
-WATCH: Final = "/grpc.health.v1.Health/Watch"
 _OWN_SERVICES: Final = frozenset({"", "imagefit"})
 _MAX_WATCHERS: Final = 16
 _LOOK_AGAIN_SECONDS: Final = 1.0
@@ -43,23 +42,20 @@ class Health:
         """Serve no more, and tell everybody who watches: a watch lasts for ever, and a stop waits for calls."""
         self._stopping.set()
 
-    def handlers(self) -> "dict[str, grpc.RpcMethodHandler[Any, Any]]":
-        """Return the handlers by method; both answer as streams, of which a single reply is a special case."""
-        return {
-            CHECK: grpc.unary_stream_rpc_method_handler(self._check),
-            WATCH: grpc.unary_stream_rpc_method_handler(self._watch),
-        }
+    def answer(self, method: str, request: bytes, context: Context) -> AsyncIterator[bytes]:
+        """Answer ``Check`` or ``Watch``; both as a stream, of which a single reply is a special case."""
+        return self._check(request, context) if method == HEALTH_CHECK else self._watch(request, context)
 
     async def _check(self, request: bytes, context: Context) -> AsyncIterator[bytes]:
         if _is_own(request):
             yield await self._status()
             return
-        async for reply in self._forward(CHECK, request, context):
+        async for reply in self._forward(HEALTH_CHECK, request, context):
             yield reply
 
     async def _watch(self, request: bytes, context: Context) -> AsyncIterator[bytes]:
         if not _is_own(request):
-            async for reply in self._forward(WATCH, request, context):
+            async for reply in self._forward(HEALTH_WATCH, request, context):
                 yield reply
             return
         if self._watchers >= _MAX_WATCHERS:

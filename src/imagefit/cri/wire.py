@@ -1,7 +1,8 @@
 """Bytes of CRI and containerd messages to values and back. The only importer of the generated messages.
 
-Knows the methods that imagefit hooks or calls and the fields that it reads. Every field that it does not read survives
-a rewrite. Sources: k8s.io/cri-api (``runtime/v1/api.proto``), containerd (``api/services/images/v1/images.proto``).
+Knows the fields that imagefit reads; every other field survives a rewrite. Leaves to ``methods``
+which message is for what. Sources: k8s.io/cri-api (``runtime/v1/api.proto``), containerd
+(``api/services/images/v1/images.proto``).
 """
 
 from collections.abc import Mapping
@@ -16,29 +17,10 @@ from imagefit.model.policy import POD_ANNOTATIONS
 
 _Message = TypeVar("_Message", bound=Message)
 
-CRI_VERSIONS = ("runtime.v1", "runtime.v1alpha2")
-IMAGES_SERVICE = "/containerd.services.images.v1.Images/"
 MANAGED_LABEL = ("io.cri-containerd.image", "managed")
 """What containerd's CRI plugin puts on every record that it made."""
 
 _UPDATED_FIELDS = ("target", f"labels.{MANAGED_LABEL[0]}")
-# Every unary method of CRI up to Kubernetes 1.34. Others
-# are forwarded as streams, of which a single reply is a special case.
-_UNARY_IMAGE_METHODS = ("ListImages", "ImageStatus", "PullImage", "RemoveImage", "ImageFsInfo")
-_UNARY_RUNTIME_METHODS = (
-    *("Version", "Status", "RuntimeConfig", "UpdateRuntimeConfig", "ListMetricDescriptors", "ListPodSandboxMetrics"),
-    *("RunPodSandbox", "StopPodSandbox", "RemovePodSandbox", "PodSandboxStatus", "ListPodSandbox"),
-    *("CreateContainer", "StartContainer", "StopContainer", "RemoveContainer", "ListContainers", "ContainerStatus"),
-    *("UpdateContainerResources", "ReopenContainerLog", "CheckpointContainer", "ExecSync", "Exec", "Attach"),
-    *("PortForward", "ContainerStats", "ListContainerStats", "PodSandboxStats", "ListPodSandboxStats"),
-)
-UNARY_METHODS = frozenset(
-    f"/{version}.{service}/{method}"
-    for version in CRI_VERSIONS
-    for service, methods in (("ImageService", _UNARY_IMAGE_METHODS), ("RuntimeService", _UNARY_RUNTIME_METHODS))
-    for method in methods
-)
-PULL_METHODS = frozenset(f"/{version}.ImageService/PullImage" for version in CRI_VERSIONS)
 
 
 class UnreadableMessageError(Exception):
@@ -95,6 +77,12 @@ class Record:
         """Whether the target has what containerd needs of it: a media type, a digest and a size."""
         target = messages.Descriptor.FromString(self.target)
         return bool(target.media_type and target.digest and target.size > 0)
+
+    @property
+    def is_managed(self) -> bool:
+        """Whether containerd's CRI plugin counts it among its own."""
+        label, value = MANAGED_LABEL
+        return messages.Image.FromString(self.content).labels.get(label) == value
 
 
 def read_pull_request(content: bytes, traceparent: str = "") -> PullRequest:

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from importlib.metadata import version
 from pathlib import Path
 
 from imagefit import telemetry
@@ -12,6 +11,7 @@ from imagefit.registry.client import RegistryClient
 from imagefit.registry.lookup import Hosts
 from imagefit.registry.resolution import Memory
 from imagefit.telemetry import metrics
+from imagefit.version import VERSION
 
 log = telemetry.part("registry")
 
@@ -43,7 +43,7 @@ def registry_client(places: Places, memory: Memory | None = None) -> RegistryCli
     return RegistryClient(
         Hosts(places.config_paths, places.containerd_config, _report_hosts, token_servers=places.token_servers),
         ContentCache(places.cache, on_problem=_report_cache),
-        f"imagefit/{version('imagefit')}",
+        f"imagefit/{VERSION}",
         report_request,
         memory,
     )

@@ -41,12 +41,21 @@ _TAG_ENCODED_CHARACTERS: Final = 64
 _Query = tuple[tuple[str, str], ...]
 
 
+_NO_ANNOTATIONS: Final = msgspec.Raw()
+
+
 class _Referrer(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
+    """What is passed on of a referrer.
+
+    Attributes:
+        annotations: JSON as it came, for whoever reads the list: a hostile one takes 20 times as long to take apart.
+    """
+
     digest: str
     media_type: str = ""
     size: int = 0
     artifact_type: str = ""
-    annotations: dict[str, str] | None = None
+    annotations: msgspec.Raw = _NO_ANNOTATIONS
     data: str | None = None
 
 
@@ -178,10 +187,12 @@ def fallback_tag(digest: str) -> str:
 
 def list_of(referrers: Iterable[Descriptor]) -> bytes:
     """Return an image index of some referrers."""
-    return _encoded(
-        _Referrer(one.digest, one.media_type, one.size, one.artifact_type, one.annotations, one.data)
-        for one in referrers
-    )
+    return _encoded(_referrer(one) for one in referrers)
+
+
+def _referrer(one: Descriptor) -> _Referrer:
+    annotations = _NO_ANNOTATIONS if one.annotations is None else msgspec.Raw(msgspec.json.encode(one.annotations))
+    return _Referrer(one.digest, one.media_type, one.size, one.artifact_type, annotations, one.data)
 
 
 def _is_without_api(answer: Response) -> bool:
