@@ -6,8 +6,6 @@ import gc
 import os
 import socket
 import stat
-import subprocess
-import sys
 from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 
@@ -356,8 +354,3 @@ def test_a_port_in_use_is_an_error_with_advice() -> None:
         assert "[metrics] listen" in raised.value.advice
 
     run(again)
-
-
-def test_the_http_server_is_imported_where_it_starts() -> None:
-    program = "import sys, imagefit.endpoint; sys.exit('aiohttp' in sys.modules or 'prometheus_client' in sys.modules)"
-    assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0

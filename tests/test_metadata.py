@@ -14,9 +14,9 @@ from imagefit.formats.carriers import artifact_at, referrers_of
 from imagefit.formats.contract import Locator
 from imagefit.metadata import MAX_METADATA_BYTES, MAX_NOTES, MAX_OUTSIDE_BYTES, Metadata, Vouch
 from imagefit.model.credentials import AuthConfig
-from imagefit.model.decision import Outcome, Refuse, Rewrite
 from imagefit.model.facts import Node
 from imagefit.model.oci import Descriptor, parse_index
+from imagefit.model.outcome import Outcome, Refuse, Rewrite
 from imagefit.model.policy import Policies, Policy
 from imagefit.model.reference import ImageReference
 from imagefit.model.requirement import Origin, Problem

@@ -2,6 +2,7 @@
 
 import asyncio
 import itertools
+import threading
 from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 
@@ -206,3 +207,22 @@ def test_a_fault_at_the_start_is_raised(file: Path) -> None:
     file.write_text("nonsense")
     with pytest.raises(InvalidConfigurationError):
         LiveConfig(file)
+
+
+def test_a_file_system_that_hangs_stops_nothing_else(tmp_path: Path) -> None:
+    hangs, answers = threading.Event(), threading.Event()
+
+    def look(_: Path | None) -> str:
+        if threading.current_thread() is not threading.main_thread():
+            hangs.set()
+            answers.wait(20)
+        return "same"
+
+    async def run() -> None:
+        following = asyncio.create_task(LiveConfig(tmp_path, lambda _: Config(), look).follow(lambda _: None))
+        await until(hangs.is_set)
+        following.cancel()
+
+    asyncio.run(run())  # ends although the look does not
+    assert not answers.is_set()
+    answers.set()

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from builders import decide, digest, entry, index, node
-from imagefit.model.decision import Decision, Outcome, PassThrough, Reason, Refuse, Rewrite
+from imagefit.model.decision import Decision
+from imagefit.model.outcome import Outcome, PassThrough, Reason, Refuse, Rewrite
 from imagefit.model.policy import Mode, Policy, Pull
 from imagefit.model.reference import parse_reference
 from imagefit.report import Record, Steps, Told, record, tell

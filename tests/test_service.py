@@ -27,10 +27,10 @@ from imagefit.errors import (
 )
 from imagefit.metadata import MAX_METADATA_BYTES
 from imagefit.model.credentials import AuthConfig
-from imagefit.model.decision import Outcome, PassThrough, Reason, Refuse, Rewrite
 from imagefit.model.facts import Node
 from imagefit.model.glob import Glob
 from imagefit.model.oci import Descriptor
+from imagefit.model.outcome import Outcome, PassThrough, Reason, Refuse, Rewrite
 from imagefit.model.policy import (
     Condition,
     ImageRule,
@@ -413,3 +413,60 @@ def test_no_refusal_shows_what_looks_like_a_credential() -> None:
     assert isinstance(refused, Refuse)
     assert "hunter2pw" not in refused.message
     assert refused.message.isprintable()
+
+
+def _service(registry: MemoryRegistry, nodes: list[Node], policy: Policy = DEFAULT) -> Service:
+    async def known() -> Node:
+        return nodes[0]
+
+    return Service(registry, known, Policies(policy))
+
+
+def test_an_index_that_was_decided_on_is_asked_for_by_its_name_only() -> None:
+    registry = MemoryRegistry(*FITTING)
+
+    async def twice() -> list[Outcome]:
+        service = _service(registry, [NODE])
+        return [await service.choose(PullRequest("app:1", None, b"")) for _ in range(2)]
+
+    first, second = asyncio.run(twice())
+    assert first == second
+    assert isinstance(second, Rewrite)
+    assert len(registry.asked) == 1
+    assert len(registry.seen_auth) == 3, "each pull resolves the name with its own credentials"
+
+
+def test_a_node_that_was_looked_at_again_is_decided_for_anew() -> None:
+    registry = MemoryRegistry(entry("plain"), entry("fits", "linux/amd64/v2", compatibilities=FITS))
+    nodes = [NODE]
+
+    async def twice() -> list[Outcome]:
+        service = _service(registry, nodes)
+        first = await service.choose(PullRequest("app:1", None, b""))
+        nodes[0] = node(attributes={"kernel.version": {"full": "4.19"}})
+        return [first, await service.choose(PullRequest("app:1", None, b""))]
+
+    first, second = asyncio.run(twice())
+    assert isinstance(first, Rewrite)
+    assert isinstance(second, PassThrough)
+    assert second.reason == Reason.PLAIN
+
+
+def test_a_decision_that_needed_metadata_is_made_anew() -> None:
+    registry = MemoryRegistry()
+    config = registry.put(to_bytes({"config": {"compatibilities": FITS}}))
+    manifest = registry.put(to_bytes({"config": config | {"mediaType": CONFIG_MEDIA_TYPE}, "layers": []}))
+    compat = manifest | {"mediaType": MANIFEST_MEDIA_TYPE}
+    registry.index = index_bytes(entry("plain"), entry("fits", "linux/amd64/v2", compatibilities=compat))
+    registry.content[digest(registry.index)] = registry.index
+
+    async def asked_by_each() -> list[int]:
+        service = _service(registry, [NODE])
+        counts = []
+        for _ in range(2):
+            await service.choose(PullRequest("app:1", None, b""))
+            counts.append(len(registry.asked))
+        return counts
+
+    first, second = asyncio.run(asked_by_each())
+    assert second == 2 * first

@@ -1,8 +1,7 @@
 """Metrics and health over HTTP, for Prometheus and for probes: on a loopback port or a Unix socket.
 
 Knows three paths, and limits: few connections at a time, each for one short request. Leaves the metrics to
-``telemetry.metrics`` and what it takes to be ready to the function that it is given. aiohttp's server is imported where
-it starts.
+``telemetry.metrics`` and what it takes to be ready to the function that it is given.
 """
 
 import asyncio
@@ -16,13 +15,12 @@ import time
 from collections.abc import Awaitable, Callable
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
+
+from aiohttp import web
 
 from imagefit.errors import ListenError
 from imagefit.telemetry import metrics
-
-if TYPE_CHECKING:
-    from aiohttp import web
 
 UNIX: Final = "unix:"
 _ADVICE: Final = "set another [metrics] listen"
@@ -102,9 +100,7 @@ class Endpoint:
         self._path = path, path.lstat().st_ino
         return bound
 
-    async def _answered(self, request: "web.BaseRequest") -> "web.Response":
-        from aiohttp import web
-
+    async def _answered(self, request: web.BaseRequest) -> web.Response:
         status, content_type, body = await self._answer(request.method, request.path, request.headers.get("Accept", ""))
         response = web.Response(status=status, body=body, headers={"Content-Type": content_type, "Server": "imagefit"})
         response.force_close()
@@ -143,10 +139,8 @@ class Endpoint:
             return f"no answer within {_READY_SECONDS:g} s"
 
 
-def _limited(answer: "Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]", seconds: float) -> "web.Server":
+def _limited(answer: Callable[[web.BaseRequest], Awaitable[web.StreamResponse]], seconds: float) -> web.Server:
     """Return an HTTP server that turns away what is too much: aiohttp itself waits for a request for ever."""
-    from aiohttp import web
-
     quiet = logging.getLogger("imagefit.endpoint")  # what clients send amiss is no event of ours
     quiet.setLevel(logging.CRITICAL + 1)
 
@@ -181,7 +175,7 @@ class _Refused(asyncio.Protocol):
             transport.abort()
 
 
-def _protocol(http: "web.Server") -> asyncio.BaseProtocol:
+def _protocol(http: web.Server) -> asyncio.BaseProtocol:
     return http() if len(http.connections) < _MAX_CONNECTIONS else _Refused()
 
 

@@ -13,8 +13,9 @@ from datetime import UTC, datetime
 from typing import Any, Final, assert_never
 
 from imagefit import telemetry
-from imagefit.model.decision import Decision, Outcome, PassThrough, Ranked, Reason, Refuse, Rewrite
+from imagefit.model.decision import Decision, Ranked
 from imagefit.model.microarchitecture import normalize
+from imagefit.model.outcome import Outcome, PassThrough, Reason, Refuse, Rewrite
 from imagefit.model.policy import Mode, Policy, Pull
 from imagefit.selection.explain import platform_of, summary, why_chosen
 from imagefit.telemetry import metrics, tracing

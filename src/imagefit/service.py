@@ -1,41 +1,45 @@
 """What becomes of one pull: the loop between session, registry and facts.
 
-Knows the order resolve, fetch, decide, the time budget, and what the policy makes of a decision or of an error. Leaves
-to ``metadata`` how its pieces are fetched. Fail-open lives here, once: whatever goes wrong, the outcome is what the
-operator set for errors.
+Knows the order resolve, fetch, decide, and the time budget. Leaves to ``metadata`` how its pieces are fetched, to
+``consequence`` what the policy makes of a decision or of an error, and to ``recent`` what need not be decided again.
+Fail-open lives here, once: whatever goes wrong, the outcome is what the operator set for errors.
 """
 
 import asyncio
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from typing import Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from msgspec.structs import replace
 
 from imagefit import telemetry
+from imagefit.consequence import of_decision, of_error
 from imagefit.cri.wire import PullRequest
 from imagefit.errors import BudgetSpentError, ImagefitError, InvalidReferenceError, RecordsError
+from imagefit.formats.contract import Locator
 from imagefit.metadata import Metadata, Source, Vouch
 from imagefit.model.credentials import AuthConfig
-from imagefit.model.decision import Bar, Decision, Outcome, PassThrough, Reason, Refuse, Rewrite
+from imagefit.model.decision import Decision
 from imagefit.model.facts import Node
-from imagefit.model.oci import INDEX_MEDIA_TYPES, Descriptor, ImageIndex, parse_index
-from imagefit.model.policy import Mode, NoMatch, OnError, Policies, Policy, Pull
+from imagefit.model.oci import INDEX_MEDIA_TYPES, Descriptor, parse_index
+from imagefit.model.outcome import Outcome, PassThrough, Reason, Refuse, Rewrite
+from imagefit.model.policy import Mode, Policies, Policy, Pull
 from imagefit.model.reference import ImageReference, parse_reference
+from imagefit.recent import Recent
 from imagefit.registry.client import Resolved
 from imagefit.registry.time_limit import time_limit
 from imagefit.report import Keep, Steps, Told, tell, tell_again
-from imagefit.selection.explain import refusal, why_chosen
 from imagefit.selection.session import Selection
 from imagefit.selection.wording import cut
-from imagefit.telemetry import redacted, tracing
+from imagefit.telemetry import tracing
 
 log = telemetry.part("service")
 _T = TypeVar("_T")
+# A selection, what it wants next and, where that is nothing, its decision.
+_Judged = tuple[Selection, tuple[Locator, ...], Decision | None]
 
 _THREADS = 2
-_MAX_REFUSAL_CHARACTERS = 900
 _SHARE_OF_CALLERS_TIME = 0.25
 # Of what is left of the budget: one piece that does not come must leave time to decide without it.
 _SHARE_OF_METADATA = 0.6
@@ -78,6 +82,7 @@ class Service:
         self._registry = registry
         self._node = node
         self._keep = keep
+        self._recent = Recent()
         self._threads = ThreadPoolExecutor(_THREADS, "judging")
 
     async def choose(self, request: PullRequest, remaining_seconds: float | None = None) -> Outcome:
@@ -106,7 +111,7 @@ class Service:
         """Return what becomes of a pull after all, where containerd did not take or not show what was chosen."""
         pull = _pull(request, str(rewrite.reference))
         policy = self.policies.of(pull)
-        outcome = _failed(rewrite.reference, policy, error)
+        outcome = of_error(rewrite.reference, policy, error)
         self._tell(tell_again, Told(pull, policy, outcome, None, Steps(), _trace(request)))
         return outcome
 
@@ -145,20 +150,31 @@ class Service:
         end = loop.time() + budget_seconds
         try:
             async with time_limit(end):
-                index = await self._index(reference, auth, steps)
-                if index is None:
+                with steps.step("resolve"):
+                    resolved = await self._registry.resolve(reference, auth)
+                if resolved.media_type not in INDEX_MEDIA_TYPES:
                     return None
+                with steps.step("node"):
+                    node = await self._node()
+                known = None if complete else self._recent.find(reference, resolved.digest, policy, node)
+                if known is not None:
+                    return known
+                content = await self._index(reference, auth, resolved, steps)
                 fetch_until = loop.time() + (end - loop.time()) * _SHARE_OF_METADATA
                 metadata = Metadata(self._registry, reference, auth, policy, fetch_until, self.vouch)
                 start = partial(
-                    Selection,
+                    _started,
+                    *(content, resolved.digest, node, policy),
                     complete=complete,
                     pulse=partial(_check_time, loop, end),
                     is_late=lambda: loop.time() > fetch_until,
                 )
-                return await self._decided(start, index, policy, metadata, steps)
+                decision, is_alone = await self._decided(start, metadata, steps)
         except TimeoutError as error:
             raise BudgetSpentError(f"no decision within {budget_seconds:.3g} s") from error
+        if is_alone and not complete:
+            self._recent.keep(reference, decision, node, len(content))
+        return decision
 
     def _tell(self, telling: Callable[[Told, Keep | None], None], told: Told) -> None:
         try:
@@ -179,43 +195,35 @@ class Service:
         try:
             decision = await self.decide(reference, auth, policy, remaining_seconds=remaining_seconds, steps=steps)
         except ImagefitError as error:
-            return _failed(reference, policy, error), None
+            return of_error(reference, policy, error), None
         except Exception as error:  # noqa: BLE001 - a defect of ours must not cost a pull
             log.failure("defect", error, image=reference)
-            return _failed(reference, policy, ImagefitError("an internal error, see the log of imagefit")), None
+            return of_error(reference, policy, ImagefitError("an internal error, see the log of imagefit")), None
         if decision is None:
             return PassThrough(reference, Reason.NO_INDEX, "it is a single manifest, not an index"), None
-        return _outcome(reference, decision), decision
+        return of_decision(reference, decision), decision
 
-    async def _index(self, reference: ImageReference, auth: AuthConfig | None, steps: Steps) -> ImageIndex | None:
-        with steps.step("resolve"):
-            resolved = await self._registry.resolve(reference, auth)
-        if resolved.media_type not in INDEX_MEDIA_TYPES:
-            return None
+    async def _index(
+        self, reference: ImageReference, auth: AuthConfig | None, resolved: Resolved, steps: Steps
+    ) -> bytes:
         descriptor = Descriptor(resolved.digest, resolved.media_type, resolved.size_bytes)
         with steps.step("index"):
-            content = await self._registry.fetch(reference, descriptor, auth, kind="manifests")
-            return await self._in_thread(parse_index, content, resolved.digest)
+            return await self._registry.fetch(reference, descriptor, auth, kind="manifests")
 
-    async def _decided(
-        self, start: Callable[..., Selection], index: ImageIndex, policy: Policy, metadata: Metadata, steps: Steps
-    ) -> Decision:
-        with steps.step("node"):
-            node = await self._node()
+    async def _decided(self, start: Callable[[], _Judged], metadata: Metadata, steps: Steps) -> tuple[Decision, bool]:
+        """Return the decision, and whether the index alone led to it."""
         with steps.step("judge"):
-            selection = await self._in_thread(start, index, node, policy)
-            wanted = await self._in_thread(selection.wanted)
-        while wanted:
+            selection, wanted, decision = await self._in_thread(start)
+        is_alone = decision is not None
+        while decision is None:
             with steps.step("metadata"):
                 async with asyncio.TaskGroup() as group:
                     fetches = {locator: group.create_task(metadata.fetch(locator)) for locator in wanted}
                 for locator, fetched in fetches.items():
                     selection.supply(locator, fetched.result())
             with steps.step("judge"):
-                wanted = await self._in_thread(selection.wanted)
-        with steps.step("judge"):
-            decision = await self._in_thread(selection.decide)
-        return replace(decision, notes=metadata.notes) if metadata.notes else decision
+                selection, wanted, decision = await self._in_thread(_judged, selection)
+        return replace(decision, notes=metadata.notes) if metadata.notes else decision, is_alone
 
     async def _in_thread(self, work: Callable[..., _T], *arguments: object) -> _T:
         """Work in a thread: a hostile index takes seconds, in which every other call of the node must be served.
@@ -225,27 +233,20 @@ class Service:
         return await asyncio.get_running_loop().run_in_executor(self._threads, work, *arguments)
 
 
+def _started(content: bytes, digest: str, node: Node, policy: Policy, **options: Any) -> _Judged:  # noqa: ANN401 - Selection's
+    return _judged(Selection(parse_index(content, digest), node, policy, **options))
+
+
+def _judged(selection: Selection) -> _Judged:
+    """Judge as far as it goes, in one go: each hand-over to a thread costs as much as a small index does."""
+    wanted = selection.wanted()
+    return selection, wanted, None if wanted else selection.decide()
+
+
 def _check_time(loop: asyncio.AbstractEventLoop, end: float) -> None:
     """End work that nobody waits for any more; called in its thread. Raises ``BudgetSpentError``."""
     if loop.time() > end:
         raise BudgetSpentError("the time for a decision is over")
-
-
-def _outcome(reference: ImageReference, decision: Decision) -> Outcome:
-    policy, chosen = decision.policy, decision.chosen
-    observing = policy.mode is Mode.OBSERVE
-    if chosen is None:
-        message = redacted(refusal(decision, str(reference)))
-        # What a pod forbids must not come in as containerd's own choice, which knows no policy.
-        is_forbidden = any(one.barred and one.barred.bar is Bar.FORBID for one in decision.ranking)
-        if observing or (policy.no_match is NoMatch.PASS_THROUGH and not is_forbidden):
-            return PassThrough(reference, Reason.NO_MATCH, message)
-        return Refuse(message, Reason.NO_MATCH)
-    if decision.is_plain:
-        return PassThrough(reference, Reason.PLAIN, "containerd itself would choose this entry and no other")
-    if observing:
-        return PassThrough(reference, Reason.OBSERVE, f"mode is observe; otherwise: {why_chosen(decision)}")
-    return Rewrite(reference, decision.index_digest, chosen.descriptor.digest)
 
 
 def _pull(request: PullRequest, image: str) -> Pull:
@@ -255,10 +256,3 @@ def _pull(request: PullRequest, image: str) -> Pull:
 def _trace(request: PullRequest) -> str:
     """Return the trace that the call belongs to: our own span's, where spans are recorded."""
     return tracing.trace_id(tracing.traceparent() or request.traceparent)
-
-
-def _failed(reference: ImageReference, policy: Policy, error: ImagefitError) -> PassThrough | Refuse:
-    if policy.on_error is OnError.FAIL and policy.mode is Mode.ENFORCE:
-        message = redacted(f"imagefit: no decision on {reference}: {error}")
-        return Refuse(cut(message, _MAX_REFUSAL_CHARACTERS), error.code, transient=True)
-    return PassThrough(reference, error.code, str(error))

@@ -1,6 +1,5 @@
 """What a terminal shows of metadata that only refers to an image, and of what was left out."""
 
-
 import pytest
 from msgspec.structs import replace
 

@@ -284,7 +284,10 @@ def test_what_is_no_file_is_told_once_with_what_to_do(
 AS_NOBODY = """
 import os, sys
 import imagefit.cli.decisions
+import imagefit.cli.terminal
+from imagefit.cli.arguments import parser
 from imagefit.cli.main import main
+parser()  # what is imported only now may lie where nobody may read
 if os.geteuid() == 0:
     os.seteuid(65534)
 sys.exit(main(sys.argv[1:]))

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from cli.conftest import COLUMNS, LINES, Imagefit, child
-from imagefit.cli.arguments import parser
+from imagefit.cli.arguments import parser, serve_parser
 from imagefit.cli.main import main
 
 COMMANDS = [
@@ -99,6 +99,20 @@ def test_what_is_no_command_is_an_error(imagefit: Imagefit, arguments: tuple[str
     assert (ended.code, ended.out) == (2, "")
     assert named in ended.err
     assert ended.err.startswith("usage: ")
+
+
+SERVED = [("serve",), ("--config", "x", "serve", "-v"), ("serve", "--config", "y", "--metrics", "off")]
+
+
+@pytest.mark.parametrize("arguments", SERVED, ids=" ".join)
+def test_serve_is_parsed_alone_as_among_all_commands(arguments: tuple[str, ...]) -> None:
+    assert serve_parser().parse_args(arguments) == parser().parse_args(arguments)
+    assert serve_parser().known["serve"].format_help() == parser().known["serve"].format_help()
+
+
+@pytest.mark.parametrize("arguments", [("--config", "serve", "config", "check"), ("--config=serve", "node")])
+def test_a_file_called_serve_is_no_command(arguments: tuple[str, ...]) -> None:
+    assert "serve: does not exist" in " ".join(child(*arguments).err.split())
 
 
 def test_version(imagefit: Imagefit) -> None:

@@ -396,30 +396,6 @@ def test_a_daemon_has_no_child_processes(make: Make, registry: Registry, reposit
     assert not any(children)
 
 
-LATE = ("aiohttp", "rich", "archspec", "cpuinfo", "multiprocessing")
-
-
-def test_what_listening_does_not_need_is_not_imported_before_it(make: Make) -> None:
-    """The program as it runs, with every import in its log: what comes after 'listening' may be anything."""
-    daemon = make()
-    command = ("-X", "importtime", "-m", "imagefit.cli.main", "--config", str(daemon.config_file), "serve")
-    with subprocess.Popen(
-        (sys.executable, *command), stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
-    ) as process:
-        assert process.stderr is not None
-        lines: list[str] = []
-        for line in process.stderr:
-            lines.append(line.decode())
-            if "event=listening" in lines[-1]:
-                break
-        process.send_signal(signal.SIGTERM)
-        process.stderr.read()
-        assert process.wait(20) == 0
-    imported = {line.rpartition("|")[2].strip() for line in lines if line.startswith("import time:")}
-    assert "imagefit.daemon" in imported
-    assert not {name for name in imported if name.partition(".")[0] in LATE}
-
-
 SECRETS = {"user": "s3cret-Passw0rd"}
 
 

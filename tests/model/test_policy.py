@@ -1,6 +1,5 @@
 """Policies: which one holds for a pull, and what a pod may change of it."""
 
-
 import pytest
 from msgspec.structs import replace
 

@@ -5,7 +5,7 @@ import pytest
 from builders import digest
 from imagefit import errors
 from imagefit.model.credentials import AuthConfig
-from imagefit.model.decision import Rewrite
+from imagefit.model.outcome import Rewrite
 from imagefit.model.policy import Mode, NoMatch, OnError, Policy, Unknown
 from imagefit.model.reference import parse_reference
 from imagefit.model.requirement import Alternative, Document, Problem

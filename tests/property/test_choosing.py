@@ -247,7 +247,7 @@ def test_a_ranking_is_ordered_by_tier_and_the_best_candidate_is_chosen(
     if decision.chosen is None:
         assert not {Truth.YES, Truth.UNKNOWN} & set(tiers)
     else:
-        assert decision.chosen is decision.ranking[0]
+        assert decision.chosen == decision.ranking[0]
         assert tiers[0] in {Truth.YES, Truth.UNKNOWN}
         assert tiers[0] is Truth.YES or policy.unknown is Unknown.LAST
 

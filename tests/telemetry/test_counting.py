@@ -15,9 +15,9 @@ from imagefit.cri import messages_pb2 as messages
 from imagefit.cri.backend import Backend
 from imagefit.cri.records import Records
 from imagefit.errors import RecordsError, RegistryUnreachableError
-from imagefit.model.decision import Rewrite
 from imagefit.model.facts import Facts
 from imagefit.model.oci import Descriptor, digest_of
+from imagefit.model.outcome import Rewrite
 from imagefit.model.reference import ImageReference, parse_reference
 from imagefit.node.contract import HostView
 from imagefit.node.source import NodeSource

@@ -133,3 +133,18 @@ def test_a_hostile_text_takes_little_time(text: str) -> None:
 
 def test_a_long_text_is_cut() -> None:
     assert redacted("x" * 1_000_000) == "x" * 16_384
+
+
+_PIECES = (
+    *("Authorization", "COOKIE=", "basic ", "Bearer ", "negotiate ", "https://", "u:p@", "eyJ", "QVdTOmV5"),
+    *("abcdefghijklmnopqrstuvwxyz0123", "ghp_", "github_pat_", "glpat-", "dckr_pat_", "ya29.", "xoxb-", "AKIA", "ASIA"),
+    *("ABCDEFGHIJ012345", "password", "passwd", "passphrase", "pwd", "secret", "token", "auth", "credential", "sig"),
+    *("signature", "api_key", "access-key", "private", "key", "=", ":", " ", '"', "'", "\\", "\n", "A1", "word"),
+    *("-----BEGIN RSA PRIVATE KEY-----", "-----END RSA PRIVATE KEY-----"),
+)
+
+
+@given(st.lists(st.sampled_from((*_PIECES, *map(str.upper, _PIECES))), max_size=8).map("".join))
+def test_a_text_is_looked_at_closely_wherever_it_may_hold_a_credential(text: str) -> None:
+    """A letter that is not ASCII has every text looked at closely; it must change nothing else."""
+    assert redacted(f"\u00e9 {text}") == f"\u00e9 {redacted(text)}"

@@ -13,8 +13,9 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from harness.signing import Signer, ed25519, p256
 from imagefit.errors import InvalidConfigurationError
 from imagefit.model.glob import Glob
-from imagefit.trust.keyring import Keyring, KeyRule, KeyRules
+from imagefit.trust.keyring import Keyring
 from imagefit.trust.keys import MAX_KEY_BYTES, MAX_KEYS, parse_key, read_keys
+from imagefit.trust.rules import KeyRule, KeyRules
 
 ROOT, SOMEBODY = 0, 1000
 

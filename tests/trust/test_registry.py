@@ -15,7 +15,7 @@ from imagefit.model.oci import Descriptor
 from imagefit.model.reference import parse_reference
 from imagefit.registry.client import RegistryClient
 from imagefit.registry.host import RegistryHost
-from imagefit.trust.keyring import KeyRules
+from imagefit.trust.rules import KeyRules
 from imagefit.trust.vouching import voucher
 
 SIGNER, STRANGER = p256(), p256()

@@ -1,20 +1,16 @@
 """The commands, their options and their help.
 
-Knows what can be said on the command line, and that every help fits a screen of 80 by 24. Leaves what is done to the
-commands. The man page and the shell completions are generated from here.
+Knows what can be said on the command line. Leaves to ``parsing`` how commands and their help are made, and what is done
+to the commands. The man page and the shell completions are generated from here.
 """
 
 import argparse
-import difflib
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
-from types import MappingProxyType
-from typing import Any, Final, NoReturn
+from typing import Any, Final
 
-_WIDTH: Final = 80
-_CHOICE: Final = re.compile(r"invalid choice: '([^']*)'")
+from imagefit.cli.parsing import Command, Parser
+
 _DIALECTS: Final = (
     *("annotations", "compatibility-spec", "features", "flat-sets", "groups", "namespaces", "nfd", "platform"),
     "relations",
@@ -93,82 +89,6 @@ _CREDS_OPTION: Final = "shown to every host that serves the image (-: stdin)"
 _NODE_OPTION: Final = "judge for this profile or NodeFeature object"
 
 
-class _Help(argparse.HelpFormatter):
-    """Help for 80 columns whose lines do not depend on the version of Python."""
-
-    def __init__(self, prog: str) -> None:
-        super().__init__(prog, max_help_position=28, width=_WIDTH - 2)
-
-    def _fill_text(self, text: str, width: int, indent: str) -> str:
-        """Fold a text, unless its lines are examples."""
-        return text if "\n" in text else super()._fill_text(text, width, indent)
-
-    def _format_action_invocation(self, action: argparse.Action) -> str:
-        if not action.option_strings or action.nargs == 0:
-            return super()._format_action_invocation(action)
-        return f"{', '.join(action.option_strings)} {action.metavar}"
-
-
-@dataclass(frozen=True, slots=True)
-class _Command:
-    """One command.
-
-    Attributes:
-        name: empty for imagefit itself.
-        about: a few words for the list of commands.
-        description: one or two sentences.
-        epilog: examples, or what is worth knowing in the end.
-        operands: what the usage shows after the name.
-    """
-
-    name: str
-    about: str
-    description: str
-    epilog: str = ""
-    operands: str = "[OPTION ...]"
-
-    def settings(self) -> dict[str, Any]:
-        """Return what a parser is made with."""
-        return {
-            "prog": f"imagefit {self.name}".strip(),
-            "usage": " ".join(part for part in ("imagefit", self.name, self.operands) if part),
-            "description": self.description,
-            "epilog": self.epilog,
-            "formatter_class": _Help,
-            "allow_abbrev": False,
-        }
-
-
-class Parser(argparse.ArgumentParser):
-    """A parser that names what a mistyped command may have meant."""
-
-    known: Mapping[str, argparse.ArgumentParser] = MappingProxyType({})
-
-    def start(self, dest: str) -> None:
-        """Make room for commands."""
-        self._commands = self.add_subparsers(dest=dest, required=True, metavar=dest.upper(), title=f"{dest}s")
-        self.known = self._commands.choices
-
-    def add(self, command: _Command) -> "Parser":
-        """Add a command, which has its own help and takes ``--config``, too."""
-        added = self._commands.add_parser(
-            help=command.about, **{"name": command.name.rpartition(" ")[2], **command.settings()}
-        )
-        added.add_argument(
-            "--config", type=Path, metavar="FILE", default=argparse.SUPPRESS, help="another configuration file"
-        )
-        return added
-
-    def error(self, message: str) -> NoReturn:
-        """End with the usage and what is wrong."""
-        found = _CHOICE.search(message)
-        if found and self.known:
-            nearest = difflib.get_close_matches(found[1], self.known, n=1)
-            hint = f"did you mean '{nearest[0]}'?" if nearest else f"there are {', '.join(self.known)}"
-            message = f"there is no command '{found[1]}': {hint}"
-        super().error(message)
-
-
 class _Pairs(argparse.Action):
     """Collects ``KEY=VALUE``, each key once: of two values only one could hold."""
 
@@ -189,19 +109,31 @@ class _Pairs(argparse.Action):
 
 def parser() -> Parser:
     """Return the parser of the whole command line."""
-    top = Parser(**_Command("", "", _MAIN, _CODES, "[--config FILE] COMMAND ...").settings())
+    top = _top()
+    _add_serve(top)
+    _add_explain(top.add(Command("explain", "show what would be pulled, and why", _EXPLAIN, _EXPLAINED, _ONE_IMAGE)))
+    _add_doctor(top.add(Command("doctor", "show where a registry fails", _DOCTOR, _DOCTORED, _REFERENCE)))
+    _add_decisions(top.add(Command("decisions", "show what the daemon decided", _DECISIONS, _DECIDED, _SOME_IMAGES)))
+    _add_documents(top)
+    _add_output(top.add(Command("node", "show what is known of this node", _NODE, _NODE_SHOWN)), "table", "json")
+    _add_configuration(top.add(Command("config", "look at the configuration", _CONFIG, operands=_ACTION)))
+    completion = top.add(Command("completion", "complete commands in a shell", _COMPLETION, _COMPLETED, "bash|zsh"))
+    completion.add_argument("shell", metavar="SHELL", choices=("bash", "zsh"), help="bash or zsh")
+    top.add(Command("version", "print the version", "Prints the version."))
+    return top
+
+
+def serve_parser() -> Parser:
+    """Return the parser of command lines whose command is ``serve``: the others take longer to make than to parse."""
+    top = _top()
+    _add_serve(top)
+    return top
+
+
+def _top() -> Parser:
+    top = Parser(**Command("", "", _MAIN, _CODES, "[--config FILE] COMMAND ...").settings())
     top.add_argument("--config", type=Path, metavar="FILE", help="another configuration file")
     top.start("command")
-    _add_serve(top.add(_Command("serve", "answer kubelet's image calls", _SERVE)))
-    _add_explain(top.add(_Command("explain", "show what would be pulled, and why", _EXPLAIN, _EXPLAINED, _ONE_IMAGE)))
-    _add_doctor(top.add(_Command("doctor", "show where a registry fails", _DOCTOR, _DOCTORED, _REFERENCE)))
-    _add_decisions(top.add(_Command("decisions", "show what the daemon decided", _DECISIONS, _DECIDED, _SOME_IMAGES)))
-    _add_documents(top)
-    _add_output(top.add(_Command("node", "show what is known of this node", _NODE, _NODE_SHOWN)), "table", "json")
-    _add_configuration(top.add(_Command("config", "look at the configuration", _CONFIG, operands=_ACTION)))
-    completion = top.add(_Command("completion", "complete commands in a shell", _COMPLETION, _COMPLETED, "bash|zsh"))
-    completion.add_argument("shell", metavar="SHELL", choices=("bash", "zsh"), help="bash or zsh")
-    top.add(_Command("version", "print the version", "Prints the version."))
     return top
 
 
@@ -211,7 +143,8 @@ def _add_output(to: Parser, *forms: str) -> None:
     to.add_argument("-o", "--output", metavar="FORMAT", choices=forms, default=first, help=about)
 
 
-def _add_serve(serve: Parser) -> None:
+def _add_serve(top: Parser) -> None:
+    serve = top.add(Command("serve", "answer kubelet's image calls", _SERVE))
     serve.add_argument("-v", "--verbose", action="store_true", help="log from level debug, whatever [log] says")
     serve.add_argument("--metrics", metavar="ADDRESS", default="", help=_METRICS_OPTION)
 
@@ -258,16 +191,16 @@ def _add_decisions(decisions: Parser) -> None:
 
 
 def _add_documents(top: Parser) -> None:
-    check = top.add(_Command("check", "judge one compatibility document", _CHECK, _CHECKED, "[OPTION ...] FILE"))
+    check = top.add(Command("check", "judge one compatibility document", _CHECK, _CHECKED, "[OPTION ...] FILE"))
     check.add_argument("file", metavar="FILE", help="a document, or - for standard input")
     check.add_argument("--node", type=Path, metavar="PROFILE", help=_NODE_OPTION)
     validate = top.add(
-        _Command("validate", "find the faults of documents", _VALIDATE, _VALIDATED, "[OPTION ...] FILE ...")
+        Command("validate", "find the faults of documents", _VALIDATE, _VALIDATED, "[OPTION ...] FILE ...")
     )
     validate.add_argument("files", metavar="FILE", nargs="+", help="a document, or - for standard input")
     for command in (check, validate):
         _add_output(command, "table", "json")
-    schema = top.add(_Command("schema", "print the JSON Schema of a dialect", _SCHEMA, _SCHEMA_SHOWN, "[DIALECT]"))
+    schema = top.add(Command("schema", "print the JSON Schema of a dialect", _SCHEMA, _SCHEMA_SHOWN, "[DIALECT]"))
     schema.add_argument(
         "dialect", metavar="DIALECT", nargs="?", choices=_DIALECTS, help="without one, the dialects are listed"
     )
@@ -275,16 +208,16 @@ def _add_documents(top: Parser) -> None:
 
 def _add_configuration(config: Parser) -> None:
     config.start("action")
-    config.add(_Command("config check", "find its faults", _CONFIG_CHECK))
-    show = config.add(_Command("config show", "show what holds, and where it is from", _CONFIG_SHOW, _CONFIG_SHOWN))
+    config.add(Command("config check", "find its faults", _CONFIG_CHECK))
+    show = config.add(Command("config show", "show what holds, and where it is from", _CONFIG_SHOW, _CONFIG_SHOWN))
     show.add_argument("--image", metavar="REF", default="", help="show what holds for pulls of this image")
     show.add_argument("--namespace", metavar="NS", default="", help="by pods of this namespace (with --image)")
     show.add_argument(
         "--runtime-handler", metavar="NAME", default="", help="and of this runtime handler (with --image)"
     )
     _add_output(show, "toml", "json")
-    config.add(_Command("config schema", "print its JSON Schema", "Prints a schema for editors that know JSON Schema."))
-    config.add(_Command("config example", "print an annotated example", "Prints every key with its default."))
+    config.add(Command("config schema", "print its JSON Schema", "Prints a schema for editors that know JSON Schema."))
+    config.add(Command("config example", "print an annotated example", "Prints every key with its default."))
 
 
 def _seconds(text: str) -> float:

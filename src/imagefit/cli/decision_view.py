@@ -85,7 +85,8 @@ def _narrow(decision: Decision) -> Iterator[Text | Padding]:
 
 
 def _mark(decision: Decision, ranked: Ranked) -> str:
-    return "→" if ranked is decision.chosen else ""
+    chosen = decision.chosen
+    return "→" if chosen is not None and ranked.position == chosen.position else ""
 
 
 def _fits(ranked: Ranked) -> Text:

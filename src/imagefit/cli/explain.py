@@ -7,7 +7,6 @@ Knows where an index comes from and which policy a pull of it would get. Leaves 
 import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from importlib.metadata import version
 from pathlib import Path
 from typing import Final, Literal
 
@@ -32,6 +31,7 @@ from imagefit.report import Steps
 from imagefit.selection.explain import as_data
 from imagefit.service import Service
 from imagefit.trust.vouching import voucher
+from imagefit.version import VERSION
 
 _NO_INDEX: Final = "it is a single manifest, not an index: there is nothing to choose"
 Form = Literal["table", "json", "yaml"]
@@ -155,11 +155,11 @@ async def _looked_up(
     async def known() -> Node:
         return node
 
-    registry = asking.client(config, f"imagefit/{version('imagefit')}")
-    signatures = voucher(registry, config.trust.referrers.key_rules)
+    registry = asking.client(config, f"imagefit/{VERSION}")
+    rules = config.trust.referrers.key_rules
     try:
         with Progress(str(reference)) as progress:
-            service = Service(registry, known, vouch=signatures.vouch if signatures else None)
+            service = Service(registry, known, vouch=voucher(registry, rules).vouch if rules else None)
             return await service.decide(reference, asking.auth, policy, complete=True, steps=Steps(progress.begun))
     finally:
         await registry.close()

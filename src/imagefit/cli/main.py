@@ -6,13 +6,13 @@ module of its own, imported when it is called: ``serve`` must not wait for what 
 
 import argparse
 import sys
-import traceback
 from collections.abc import Sequence
-from importlib.metadata import version
 from io import TextIOWrapper
 
-from imagefit.cli.arguments import parser
+from imagefit.cli.arguments import parser, serve_parser
+from imagefit.cli.parsing import Parser
 from imagefit.errors import ImagefitError
+from imagefit.version import VERSION
 
 EXIT_ERROR = 2
 
@@ -33,7 +33,7 @@ def main(arguments: Sequence[str]) -> int:
     Returns:
         The exit code.
     """
-    known = parser()
+    known = _parser_for(arguments)
     if not arguments:
         known.print_help()
         return 0
@@ -57,9 +57,19 @@ def main(arguments: Sequence[str]) -> int:
         print(f"imagefit: {error}", file=sys.stderr)
         return EXIT_ERROR
     except Exception:  # noqa: BLE001 - Python would exit with 1, which here means no
+        import traceback
+
         traceback.print_exc()
         return EXIT_ERROR
     return code
+
+
+def _parser_for(arguments: Sequence[str]) -> Parser:
+    match arguments:
+        case ["serve", *_] | ["--config", _, "serve", *_]:
+            return serve_parser()
+        case _:
+            return parser()
 
 
 def _dispatch(options: argparse.Namespace) -> int:
@@ -87,7 +97,7 @@ def _dispatch(options: argparse.Namespace) -> int:
 
             return print_completion(options.shell)
         case _:
-            print(f"imagefit {version('imagefit')}")
+            print(f"imagefit {VERSION}")
             return 0
 
 

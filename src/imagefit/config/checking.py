@@ -3,9 +3,7 @@
 Knows how every fault is told. Leaves to ``settings`` what is right, and to ``reading`` on which line it stands.
 """
 
-import difflib
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from typing import Final
 
 import msgspec
@@ -18,8 +16,7 @@ _SHOWN_CHARACTERS: Final = 60
 _SHOWN_DIGITS: Final = 18
 
 
-@dataclass(frozen=True, slots=True)
-class Complaint:
+class Complaint(msgspec.Struct, frozen=True):
     """What is wrong at one path of the data.
 
     Attributes:
@@ -121,6 +118,8 @@ def _nearest(value: object, known: Iterable[str]) -> str:
     """Return a question after the nearest known word; empty where none is near."""
     if not isinstance(value, str):
         return ""
+    import difflib  # only for faults
+
     near = difflib.get_close_matches(value[:_SHOWN_CHARACTERS].lower().replace("_", "-"), list(known), n=1)
     return f"did you mean '{near[0]}'?" if near else ""
 

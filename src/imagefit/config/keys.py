@@ -4,7 +4,6 @@ Knows how msgspec keeps that. Leaves what to do with it to the reader, the refer
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from enum import Enum
 from functools import lru_cache
 from types import UnionType
@@ -17,8 +16,7 @@ from imagefit.config.kinds import KIND, RESTART, Table, is_table
 _PLAIN: Final[Mapping[Any, str]] = {str: "a text", bool: "true or false", int: "a whole number", float: "a number"}
 
 
-@dataclass(frozen=True, slots=True)
-class Kind:
+class Kind(msgspec.Struct, frozen=True):
     """The type of a value, taken apart.
 
     Attributes:
@@ -41,8 +39,7 @@ class Kind:
         return self.item is not None and self.table is not None
 
 
-@dataclass(frozen=True, slots=True)
-class Key:
+class Key(msgspec.Struct, frozen=True):
     """One key of a table.
 
     Attributes:

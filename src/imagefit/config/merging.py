@@ -4,9 +4,10 @@ Knows which file each value comes from, and on which of its lines. Leaves to ``c
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Final
+
+import msgspec
 
 from imagefit.config.keys import keys_of
 from imagefit.config.kinds import Table
@@ -45,8 +46,7 @@ class Placed:
         return self.source.file if line is None else f"{self.source.file}:{line}"
 
 
-@dataclass(frozen=True, slots=True)
-class Clash:
+class Clash(msgspec.Struct, frozen=True):
     """Two files that give one name to different things.
 
     Attributes:
@@ -58,8 +58,7 @@ class Clash:
     earlier: Placed
 
 
-@dataclass(frozen=True, slots=True)
-class Merged:
+class Merged(msgspec.Struct, frozen=True):
     """All files as one.
 
     Attributes:
@@ -68,9 +67,9 @@ class Merged:
             file. What is below such a path is below it in the file, too.
     """
 
-    data: dict[str, Any] = field(default_factory=dict)
-    origins: dict[Path, tuple[Placed, Path]] = field(default_factory=dict)
-    clashes: list[Clash] = field(default_factory=list)
+    data: dict[str, Any] = msgspec.field(default_factory=dict)
+    origins: dict[Path, tuple[Placed, Path]] = msgspec.field(default_factory=dict)
+    clashes: list[Clash] = msgspec.field(default_factory=list)
 
     def has(self, path: Path) -> bool:
         """Tell whether some file gives what stands at a path of ``data``."""

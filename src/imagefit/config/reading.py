@@ -6,7 +6,6 @@ be used. Leaves what one file can tell to ``checking``.
 
 import os
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -21,7 +20,6 @@ from imagefit.config.settings import Config
 from imagefit.config.sources import Fault, Source, parse_source, read_sources
 from imagefit.config.trust import unusable_keys
 from imagefit.errors import InvalidConfigurationError
-from imagefit.node.plugins import GROUP, installed_plugins
 
 MAX_FAULTS: Final = 20
 """Most faults that are told at once."""
@@ -48,8 +46,7 @@ class FaultyConfigurationError(InvalidConfigurationError):
         super().__init__(f"{first}{hint}; and {count}", advice="'imagefit config check' names all")
 
 
-@dataclass(frozen=True, slots=True)
-class Loaded:
+class Loaded(msgspec.Struct, frozen=True):
     """A configuration and where it comes from.
 
     Attributes:
@@ -63,6 +60,12 @@ class Loaded:
 
 
 Installed = Callable[[], Collection[str]]
+
+
+def _installed_plugins() -> Collection[str]:
+    from imagefit.node.plugins import installed_plugins  # it brings every detector, and few nodes have plug-ins
+
+    return installed_plugins()
 
 
 def load_config(path: Path | None) -> Config:
@@ -79,7 +82,7 @@ def load_config(path: Path | None) -> Config:
     return read_config(path).config
 
 
-def read_config(path: Path | None, installed: Installed = installed_plugins) -> Loaded:
+def read_config(path: Path | None, installed: Installed = _installed_plugins) -> Loaded:
     """Read the configuration and keep where each value comes from.
 
     Args:
@@ -92,7 +95,7 @@ def read_config(path: Path | None, installed: Installed = installed_plugins) -> 
     return _loaded(read_sources(path), installed)
 
 
-def parse_config(content: bytes, name: str, installed: Installed = installed_plugins) -> Config:
+def parse_config(content: bytes, name: str, installed: Installed = _installed_plugins) -> Config:
     """Read a configuration from bytes.
 
     Args:
@@ -138,6 +141,9 @@ def _faults(files: Iterable[Placed | Fault], whole: Merged) -> Iterator[Fault]:
 
 
 def _too_many(whole: Merged) -> Iterator[Fault]:
+    given = map(whole.value, whole.origins)
+    if not any(isinstance(value, list) and len(value) > MAX_RULES for value in given):
+        return  # to go through all tables takes longer than to read most files
     for path, table, _ in tables_of(Config):
         if not table.kind.is_tables or not whole.has(path):
             continue
@@ -166,7 +172,11 @@ def _equal_sockets(config: Config, whole: Merged) -> Iterator[Fault]:
 
 def _bad_detectors(config: Config, whole: Merged, installed: Installed) -> Iterator[Fault]:
     wanted = config.node.detectors
-    names = frozenset(installed()) if wanted else frozenset()
+    if not wanted:
+        return
+    from imagefit.node.plugins import GROUP  # see above
+
+    names = frozenset(installed())
     at = [("node", "detectors")]
     for detector in sorted(set(wanted) - names):
         known = ", ".join(sorted(names)) or f"none (entry point group '{GROUP}')"

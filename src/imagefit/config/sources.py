@@ -9,9 +9,10 @@ import re
 import stat
 import tomllib
 from collections.abc import Hashable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
+
+import msgspec
 
 DEFAULT_PATH: Final = Path("/etc/imagefit/config.toml")
 MAX_FILES: Final = 64
@@ -25,11 +26,10 @@ _SUFFIX: Final = ".toml"
 _MAX_ENTRIES: Final = 4096
 _ROOT_USER: Final = 0
 _AT_END: Final = " (at end of document)"
-_PLACE: Final = re.compile(r" \(at line (\d+), column (\d+)\)$")
+_PLACE: Final = r" \(at line (\d+), column (\d+)\)$"
 
 
-@dataclass(frozen=True, slots=True)
-class Fault:
+class Fault(msgspec.Struct, frozen=True):
     """What is wrong, and where.
 
     Attributes:
@@ -50,8 +50,7 @@ class Fault:
         return f"{place}: {self.message}"
 
 
-@dataclass(frozen=True, slots=True)
-class Source:
+class Source(msgspec.Struct, frozen=True):
     """One file that is TOML.
 
     Attributes:
@@ -148,8 +147,8 @@ def parse_source(content: bytes, file: str) -> Source | Fault:
 def _syntax_fault(file: str, message: str, text: str) -> Fault:
     if message.endswith(_AT_END):
         return Fault(file, message, line=text.count("\n") + 1)
-    place = _PLACE.search(message)
-    return Fault(file, _PLACE.sub(r" (column \2)", message), line=int(place[1]) if place else None)
+    place = re.search(_PLACE, message)
+    return Fault(file, re.sub(_PLACE, r" (column \2)", message), line=int(place[1]) if place else None)
 
 
 def shown_path(path: Path) -> str:

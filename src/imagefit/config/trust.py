@@ -15,8 +15,7 @@ from imagefit.config.conditions import glob
 from imagefit.config.kinds import KIND, RULES, AbsolutePath, Contradiction, Pattern, Table, about
 from imagefit.config.lines import Path as KeyPath
 from imagefit.errors import InvalidConfigurationError
-from imagefit.trust.keyring import KeyRule, KeyRules
-from imagefit.trust.keys import check_library, read_keys
+from imagefit.trust.rules import KeyRule, KeyRules
 
 MAX_KEY_FILES: Final = 64
 _HERE: Final = ("trust", "referrers")
@@ -114,6 +113,8 @@ def unusable_keys(trusted: TrustedReferrers) -> Iterator[tuple[KeyPath, str, str
     """
     if not trusted.require_signature:
         return
+    from imagefit.trust.keys import check_library  # most nodes ask for no signatures
+
     here = (*_HERE, "require-signature")
     try:
         check_library()
@@ -130,6 +131,8 @@ def unusable_keys(trusted: TrustedReferrers) -> Iterator[tuple[KeyPath, str, str
 
 def _wrong(path: KeyPath, source: str | UnsetType) -> Iterator[tuple[KeyPath, str, str]]:
     if source is not UNSET:
+        from imagefit.trust.keys import read_keys  # see above
+
         name = ".".join(step for step in path if isinstance(step, str))
         read = read_keys(Path(source))
         # One file of a folder that is no key costs itself; it is named where signatures are checked.

@@ -4,9 +4,9 @@ Knows which patterns take all that others take. Leaves the shape of image names 
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from typing import Final
 
+import msgspec
 from msgspec import UNSET
 
 from imagefit.config.names import can_be_a_name, what_was_meant
@@ -23,8 +23,7 @@ _LOCALHOST: Final = "localhost"
 _NO_SHORT_NAME: Final = frozenset(".[*?")
 
 
-@dataclass(frozen=True, slots=True)
-class Unreachable:
+class Unreachable(msgspec.Struct, frozen=True):
     """One rule, or table, without effect.
 
     Attributes:

@@ -4,7 +4,6 @@ Knows every dialect there is; a new one is a new file and a new row. Leaves to t
 and to read it.
 """
 
-from functools import lru_cache
 from typing import Final
 
 from msgspec.structs import replace
@@ -38,8 +37,6 @@ DIALECTS: Final[tuple[Dialect, ...]] = (
     platform.DIALECT,
 )
 _OF_LISTS: Final = tuple(dialect for dialect in DIALECTS if dialect.has_lists)
-_REMEMBERED: Final = 512
-_MAX_REMEMBERED_BYTES: Final = 1024
 
 
 def read(fragment: Fragment) -> Document:
@@ -81,16 +78,8 @@ def parse(content: bytes) -> Document:
     Raises:
         InvalidDocumentError: it is neither JSON nor YAML, no dialect claims it or two do, or nothing of it can be read.
     """
-    return _remembered(content) if len(content) <= _MAX_REMEMBERED_BYTES else _parse(content)
-
-
-def _parse(content: bytes) -> Document:
     tree = load(content)
     return recognize(tree).parse(tree)
-
-
-# A node is asked for the same images again and again.
-_remembered: Final = lru_cache(_REMEMBERED)(_parse)
 
 
 def recognize(tree: Tree) -> Dialect:

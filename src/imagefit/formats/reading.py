@@ -4,8 +4,7 @@ Knows how a fault gets its place and the limits of one document. Leaves to the d
 """
 
 import re
-from collections.abc import Callable, Collection, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Collection, Iterable
 from typing import Final
 
 from imagefit.errors import InvalidDocumentError
@@ -24,13 +23,40 @@ MAX_PROBLEMS: Final = 10_000
 _SCORE: Final = re.compile(r"[+-]?[0-9]{1,9}")
 
 
-@contextmanager
-def at(*keys: str | int) -> Iterator[None]:
+class at:  # noqa: N801 - read as a word: with at("rules", 3)
     """Put the place of what is read inside before that of a fault found there."""
-    try:
-        yield
-    except InvalidDocumentError as error:
-        raise error.below(pointer(*keys)) from error
+
+    __slots__ = ("_keys",)
+
+    def __init__(self, *keys: str | int) -> None:
+        """Name the place."""
+        self._keys = keys
+
+    def __enter__(self) -> None:
+        """Begin."""
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        """Give a fault its place."""
+        if isinstance(error, InvalidDocumentError):
+            raise error.below(pointer(*self._keys)) from error
+
+
+class _Keeping:
+    """Keep a fault with its place and go on after it."""
+
+    __slots__ = ("_faults", "_keys")
+
+    def __init__(self, faults: "Faults", keys: tuple[str | int, ...]) -> None:
+        self._faults, self._keys = faults, keys
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> bool:
+        if not isinstance(error, InvalidDocumentError):
+            return False
+        self._faults.keep(error, *self._keys)
+        return True
 
 
 class Faults:
@@ -40,13 +66,9 @@ class Faults:
         """Start without any."""
         self._found: list[InvalidDocumentError] = []
 
-    @contextmanager
-    def at(self, *keys: str | int) -> Iterator[None]:
+    def at(self, *keys: str | int) -> _Keeping:
         """Keep a fault that is found inside, with its place, and go on after it; at ``MAX_FAULTS`` raise them all."""
-        try:
-            yield
-        except InvalidDocumentError as error:
-            self.keep(error, *keys)
+        return _Keeping(self, keys)
 
     def keep(self, error: InvalidDocumentError, *keys: str | int) -> None:
         """Keep a fault that was found at a place; at ``MAX_FAULTS`` raise them all."""

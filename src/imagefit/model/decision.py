@@ -114,9 +114,14 @@ class Verdict(msgspec.Struct, frozen=True, gc=False):
     @property
     def depth(self) -> int:
         """The deepest CPU level that the checks which hold imply; 0 for none."""
-        own = [finding.check.depth for finding in self.findings if finding.truth is Truth.YES]
-        own += [deciding.depth for one in self.documents if (deciding := one.deciding)]
-        return max(own, default=0)
+        deepest = 0
+        for finding in self.findings:
+            if finding.truth is Truth.YES and finding.check.depth > deepest:
+                deepest = finding.check.depth
+        for one in self.documents:
+            if (deciding := one.deciding) and deciding.depth > deepest:
+                deepest = deciding.depth
+        return deepest
 
     @property
     def holding(self) -> int:

@@ -1,10 +1,12 @@
 """What becomes of one PullImage request. Values only; the service makes them."""
 
 from enum import StrEnum
+from typing import TYPE_CHECKING
 
 import msgspec
 
-from imagefit.model.reference import ImageReference
+if TYPE_CHECKING:  # the words of metrics are wanted before anything else of the model is
+    from imagefit.model.reference import ImageReference
 
 
 class Reason(StrEnum):
@@ -28,7 +30,7 @@ class PassThrough(msgspec.Struct, frozen=True):
         why: the same as a sentence.
     """
 
-    reference: ImageReference | None
+    reference: "ImageReference | None"
     reason: str
     why: str
 
@@ -56,7 +58,7 @@ class Rewrite(msgspec.Struct, frozen=True):
         chosen_digest: the entry's.
     """
 
-    reference: ImageReference
+    reference: "ImageReference"
     index_digest: str
     chosen_digest: str
 

@@ -6,7 +6,6 @@ trusted with the life of the daemon: it is imported when it is first asked, wher
 """
 
 from collections.abc import Callable, Iterable, Mapping
-from importlib.metadata import entry_points
 from typing import Any, Final, cast
 
 from imagefit.model.facts import Attributes, Facts
@@ -21,6 +20,8 @@ _Load = Callable[[], Any]
 
 def installed_plugins() -> Mapping[str, _Load]:
     """Return the names of all plug-ins that are installed; nothing is imported yet."""
+    from importlib.metadata import entry_points  # few nodes have plug-ins, and it takes 2 MB
+
     return {point.name: point.load for point in entry_points(group=GROUP)}
 
 

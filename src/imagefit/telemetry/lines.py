@@ -4,7 +4,6 @@ Knows how values are written, escaped, cut and cleared of credentials. Leaves to
 events are written at all.
 """
 
-import json
 from collections.abc import Iterator, Mapping
 from typing import Final, Literal
 
@@ -89,6 +88,8 @@ def _quoted(text: str) -> str:
 
 def _json(value: Plain | Mapping[str, Plain]) -> str:
     # Escaped beyond what JSON asks for: line ends and marks of Unicode would break the line on a terminal.
+    import json  # most lines hold nothing that needs it
+
     text = json.dumps(value, ensure_ascii=False, separators=(",", ":"), default=str)
     return "".join(one if one.isprintable() else json.dumps(one)[1:-1] for one in text)
 

@@ -10,10 +10,11 @@ import os
 import sys
 import threading
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from types import MappingProxyType, TracebackType
 from typing import Final, Literal, TextIO
+
+import msgspec
 
 from imagefit.telemetry.lines import Format, end_of, line
 
@@ -31,8 +32,7 @@ _NAMES: Final = {number: name for name, number in _NUMBERS.items()}
 _PRIORITIES: Final = {"debug": "<7>", "info": "<6>", "warning": "<4>", "error": "<3>"}
 
 
-@dataclass(frozen=True, slots=True)
-class LogSettings:
+class LogSettings(msgspec.Struct, frozen=True):
     """How events are written.
 
     Attributes:
@@ -43,11 +43,10 @@ class LogSettings:
 
     format: Format = "logfmt"
     level: Level = "info"
-    levels: Mapping[str, Level] = field(default_factory=dict)
+    levels: Mapping[str, Level] = msgspec.field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
-class _Event:
+class _Event(msgspec.Struct, frozen=True):
     """What one record of ``logging`` holds of ours."""
 
     part: str

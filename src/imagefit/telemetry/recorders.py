@@ -6,8 +6,9 @@ which metrics there are to ``metrics``.
 
 import threading
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Literal
+
+import msgspec
 
 from imagefit.telemetry.redaction import redacted
 
@@ -24,8 +25,7 @@ _MAX_SETS: Final = 2000
 Kind = Literal["counter", "gauge", "histogram"]
 
 
-@dataclass(frozen=True, slots=True)
-class Label:
+class Label(msgspec.Struct, frozen=True):
     """A label of a metric.
 
     Attributes:
@@ -41,8 +41,7 @@ class Label:
     is_image: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Metric:
+class Metric(msgspec.Struct, frozen=True):
     """What is known of a metric before anything is counted.
 
     Attributes:

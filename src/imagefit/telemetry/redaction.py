@@ -6,6 +6,7 @@ its own, such as a password in the middle of a sentence, cannot be known here.
 """
 
 import re
+from functools import cache
 from typing import Final
 
 REDACTED: Final = "REDACTED"
@@ -23,9 +24,7 @@ _BRANDS: Final = (
 _NAME_ENDS: Final = r"(?:\\{0,4}[\"'])?\s?"
 
 # PEM (RFC 7468), also with line ends that were escaped before. Looked for first: a key has spaces and line ends in it.
-_KEY: Final = re.compile(
-    r"(-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY-----).*?(?:-----END [A-Z0-9 ]{0,40}PRIVATE KEY-----|\Z)", re.DOTALL
-)
+_KEY: Final = r"(-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY-----).*?(?:-----END [A-Z0-9 ]{0,40}PRIVATE KEY-----|\Z)"
 # The named group of each is what stays before the mark; each also ends where the text was cut.
 _SHAPES: Final = (
     # Headers that hold credentials (RFC 9110, 11.6.2; RFC 6265), with the scheme if they say one.
@@ -43,7 +42,13 @@ _SHAPES: Final = (
     rf"(?P<assigned>(?:{_PASSWORDS}{_NAME_ENDS}[:=]|{_SECRETS}{_NAME_ENDS}=)\s?){_WORD}",
     rf"(?P<said>{_SECRETS}{_NAME_ENDS}:\s?){_RANDOM}{_WORD}",
 )
-_CREDENTIAL: Final = re.compile("|".join(f"(?:{shape})" for shape in _SHAPES), re.IGNORECASE | re.DOTALL)
+# Of each shape something that it cannot do without, in lower case: a text without any of them holds no credential, and
+# to find that out takes a fiftieth of the time. In ASCII only: IGNORECASE takes a few other letters for those.
+_SIGNS: Final = (
+    *("-----begin", "auth", "cookie", "basic", "bearer", "negotiate", "://", "eyj", "qvdtomv5"),
+    *("gho_", "ghp_", "ghs_", "ghu_", "github_pat_", "glpat-", "dckr_", "ya29.", "xox", "akia", "asia"),
+    *("passw", "passphrase", "pwd", "secret", "token", "credential", "sig", "key"),
+)
 
 
 def redacted(text: str) -> str:
@@ -52,7 +57,21 @@ def redacted(text: str) -> str:
     Args:
         text: any; what comes after its first 16 Ki characters is left out.
     """
-    return _CREDENTIAL.sub(_without, _KEY.sub(rf"\1{REDACTED}", text[:_MAX_CHARACTERS]))
+    if text.isascii() and not _may_hold_one(text[:_MAX_CHARACTERS].lower()):
+        return text[:_MAX_CHARACTERS]
+    key, credential = _patterns()
+    return credential.sub(_without, key.sub(rf"\1{REDACTED}", text[:_MAX_CHARACTERS]))
+
+
+def _may_hold_one(lower: str) -> bool:
+    return any(sign in lower for sign in _SIGNS)
+
+
+@cache
+def _patterns() -> tuple[re.Pattern[str], re.Pattern[str]]:
+    """Return what finds private keys and what finds all else, compiled for the first text: it takes milliseconds."""
+    shapes = "|".join(f"(?:{shape})" for shape in _SHAPES)
+    return re.compile(_KEY, re.DOTALL), re.compile(shapes, re.IGNORECASE | re.DOTALL)
 
 
 def _without(found: re.Match[str]) -> str:

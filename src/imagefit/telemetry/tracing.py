@@ -10,9 +10,10 @@ import os
 import re
 import threading
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from importlib import import_module
 from typing import TYPE_CHECKING, Final
+
+import msgspec
 
 from imagefit.errors import InvalidConfigurationError
 from imagefit.telemetry.redaction import redacted
@@ -23,14 +24,13 @@ if TYPE_CHECKING:
     from opentelemetry.sdk.trace.export import SpanExporter
     from opentelemetry.trace import Tracer
 
-_TRACEPARENT: Final = re.compile(r"([0-9a-f]{2})-([0-9a-f]{32})-([0-9a-f]{16})-[0-9a-f]{2}(-.*)?")
+_TRACEPARENT: Final = r"([0-9a-f]{2})-([0-9a-f]{32})-([0-9a-f]{16})-[0-9a-f]{2}(-.*)?"
 _MAX_CHARACTERS: Final = 512
 _VARIABLES: Final = "see the OTEL_* variables, or leave [tracing] enabled = false"
 _ADVICE: Final = "install imagefit[otel], or leave [tracing] enabled = false"
 
 
-@dataclass(slots=True)
-class _Tracing:
+class _Tracing(msgspec.Struct):
     """What records spans now."""
 
     provider: "TracerProvider | None" = None
@@ -43,7 +43,7 @@ _OFF: Final = contextlib.nullcontext()
 
 def trace_id(traceparent: str) -> str:
     """Return the trace's ID, 32 hexadecimal digits; empty where ``traceparent`` is none as W3C defines it."""
-    found = _TRACEPARENT.fullmatch(traceparent[:_MAX_CHARACTERS])
+    found = re.fullmatch(_TRACEPARENT, traceparent[:_MAX_CHARACTERS])
     if found is None:
         return ""
     version, trace, parent, more = found.groups()

@@ -1,45 +1,15 @@
-"""Whom the operator trusts: which keys are for a repository.
+"""The keys that are for a repository, as their files are now.
 
-Knows the rules. Leaves to ``keys`` how a file is read and what may be in it.
+Knows when the files are read and what is told of them. Leaves to ``rules`` which files those are, and to ``keys`` how
+one is read and what may be in it.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
 from imagefit.errors import InvalidConfigurationError
-from imagefit.model.glob import Glob
 from imagefit.trust.keys import PublicKey, read_keys
-
-
-@dataclass(frozen=True, slots=True)
-class KeyRule:
-    """Keys for some repositories.
-
-    Attributes:
-        match: is compared with ``host/path``.
-        source: a file, or a folder of files.
-    """
-
-    match: Glob
-    source: Path
-
-
-@dataclass(frozen=True, slots=True)
-class KeyRules:
-    """Which keys are trusted for what.
-
-    Attributes:
-        rules: the first that matches decides.
-        files: for repositories that no rule is for.
-    """
-
-    rules: tuple[KeyRule, ...] = ()
-    files: tuple[Path, ...] = ()
-
-    def sources(self, repository: str) -> tuple[Path, ...]:
-        """Return the files and folders whose keys are trusted for ``host/path``."""
-        return next(((rule.source,) for rule in self.rules if rule.match.matches(repository)), self.files)
+from imagefit.trust.rules import KeyRules
 
 
 class Keyring:

@@ -22,8 +22,9 @@ from imagefit.model.credentials import AuthConfig
 from imagefit.model.oci import Descriptor, Manifest, parse_manifest
 from imagefit.model.reference import ImageReference
 from imagefit.telemetry import metrics
-from imagefit.trust.keyring import Keyring, KeyRules
+from imagefit.trust.keyring import Keyring
 from imagefit.trust.keys import PublicKey
+from imagefit.trust.rules import KeyRules
 from imagefit.trust.search import Result, Search
 from imagefit.trust.source import Limited, Source
 
@@ -118,14 +119,14 @@ class _Look:
             return descriptor, *await search.run()
 
 
-def voucher(source: Source, rules: KeyRules | None) -> Voucher | None:
-    """Return what tells which artifacts are vouched for; None where no signature is asked for.
+def voucher(source: Source, rules: KeyRules) -> Voucher:
+    """Return what tells which artifacts are vouched for.
 
     Args:
         source: where artifacts and their signatures come from.
         rules: whom the operator trusts, as the configuration has them.
     """
-    return None if rules is None else Voucher(source, Keyring(rules, _report))
+    return Voucher(source, Keyring(rules, _report))
 
 
 def _as_signed(descriptor: Descriptor, manifest: Manifest) -> Descriptor:

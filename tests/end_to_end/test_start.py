@@ -1,0 +1,159 @@
+"""What a daemon is made of when: what it imports before it listens, while it is idle, and with the first pull."""
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from threading import Thread
+
+import grpc
+import pytest
+
+from harness.containerd import Containerd
+from harness.cri import CriClient
+from harness.daemon import Daemon
+from harness.images import push_image, push_index
+from harness.registry import Registry
+
+FITS, FAILS = {"oci.kernel.version": ">=2.6"}, {"oci.kernel.version": "<2.6"}
+
+# What forwarding calls takes, with a configuration that has been read; a new one here delays every start.
+BEFORE_LISTENING = {
+    *("imagefit", "imagefit.daemon", "imagefit.errors", "imagefit.listening", "imagefit.reload", "imagefit.version"),
+    *("imagefit.cli", "imagefit.cli.arguments", "imagefit.cli.parsing", "imagefit.cli.serve"),
+    *("imagefit.config", "imagefit.config.changes", "imagefit.config.checking", "imagefit.config.conditions"),
+    *("imagefit.config.keys", "imagefit.config.kinds", "imagefit.config.lines", "imagefit.config.merging"),
+    *("imagefit.config.reading", "imagefit.config.rules", "imagefit.config.settings", "imagefit.config.sources"),
+    *("imagefit.config.trust", "imagefit.trust", "imagefit.trust.rules"),
+    *("imagefit.cri", "imagefit.cri.backend", "imagefit.cri.calls", "imagefit.cri.methods", "imagefit.cri.proxy"),
+    *("imagefit.model", "imagefit.model.glob", "imagefit.model.outcome", "imagefit.model.policy"),
+    *("imagefit.telemetry", "imagefit.telemetry.lines", "imagefit.telemetry.logs"),
+    *("imagefit.telemetry.metrics", "imagefit.telemetry.recorders", "imagefit.telemetry.redaction"),
+    "imagefit.telemetry.tracing",
+}
+# Not even then: libraries that cost a millisecond or half a megabyte and more.
+NOT_BEFORE_LISTENING = {
+    *("aiohttp", "archspec", "cpuinfo", "cryptography", "ctypes", "difflib", "email", "google", "importlib.metadata"),
+    *("json", "multiprocessing", "opentelemetry", "prometheus_client", "rich", "yaml", "zipfile"),
+}
+# The first pull's.
+NOT_WHILE_IDLE = {
+    *("imagefit.choosing", "imagefit.cri.wire", "imagefit.formats", "imagefit.registry", "imagefit.selection"),
+    *("imagefit.service", "imagefit.trust.vouching", "aiohttp", "cryptography", "email", "google"),
+    *("importlib.metadata", "prometheus_client", "yaml"),
+}
+
+
+@pytest.fixture
+def daemon(containerd: Containerd, folder: Path, repository: str) -> Iterator[Daemon]:
+    """One that is not started."""
+    made = Daemon(folder / f"s{repository.rpartition('-')[2]}", containerd.socket)
+    yield made
+    made.kill()
+
+
+@contextlib.contextmanager
+def started(daemon: Daemon, *options: str, **environment: str) -> "Iterator[subprocess.Popen[str]]":
+    """The daemon's program, whose standard error can be read as it comes."""
+    command = (sys.executable, *options, "-m", "imagefit.cli.main", "--config", str(daemon.config_file), "serve")
+    with subprocess.Popen(
+        command, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, env={**os.environ, **environment}
+    ) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+def imported_until(process: "subprocess.Popen[str]", event: str) -> set[str]:
+    """Return every module that is imported until an event is logged."""
+    assert process.stderr is not None
+    found: set[str] = set()
+    for line in process.stderr:
+        if f"event={event} " in line:
+            return found
+        if line.startswith("import time:"):
+            found.add(line.rpartition("|")[2].strip())
+    raise AssertionError(f"{event} was never logged")
+
+
+def within(modules: set[str], packages: set[str]) -> set[str]:
+    """Return the modules that are one of some packages, or a part of one."""
+    return {name for name in modules for package in packages if f"{name}.".startswith(f"{package}.")}
+
+
+def test_nothing_is_imported_before_listening_that_listening_does_not_need(daemon: Daemon) -> None:
+    with started(daemon, "-X", "importtime") as process:
+        imported = imported_until(process, "listening")
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(20) == 0
+    assert {"imagefit.daemon", "grpc.aio"} <= imported
+    assert within(imported, {"imagefit"}) <= BEFORE_LISTENING
+    assert not within(imported, NOT_BEFORE_LISTENING)
+
+
+def test_what_chooses_is_not_imported_before_somebody_asks(daemon: Daemon) -> None:
+    with started(daemon, "-X", "importtime") as process:
+        imported = imported_until(process, "listening") | imported_until(process, "node")
+        assert "imagefit.node.source" in imported
+        assert not within(imported, NOT_WHILE_IDLE)
+        with CriClient(daemon.socket) as client:
+            client.list_images()
+            with contextlib.suppress(grpc.RpcError):
+                client.pull("127.0.0.1:1/nothing:1")
+        imported = imported_until(process, "decision")
+    assert {"imagefit.service", "google.protobuf"} <= imported
+
+
+def test_pulls_that_come_with_the_socket_are_chosen_like_all_others(
+    daemon: Daemon, registry: Registry, containerd: Containerd, repository: str
+) -> None:
+    entries = [push_image(registry, repository, None, f"{text} of {repository}") for text in ("unfit", "fits")]
+    for one, sets in zip(entries, (FAILS, FITS), strict=True):
+        one["platform"]["compatibilities"] = [sets]
+    push_index(registry, repository, "1", entries)
+    name = f"{registry.address}/{repository}:1"
+    replies: list[str] = []
+
+    def pull() -> None:
+        with CriClient(daemon.socket) as client:
+            replies.append(client.pull(name))
+
+    daemon.start()
+    threads = [Thread(target=pull) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(30)
+    assert len(replies) == len(threads)
+    assert {key: record.digest for key, record in containerd.records().items()}[name] == entries[1]["digest"]
+    with CriClient(daemon.socket) as client:
+        client.remove_image(replies[0])
+
+
+def test_a_part_that_cannot_be_imported_ends_the_daemon_and_no_pull_goes_through(
+    daemon: Daemon, registry: Registry, containerd: Containerd, repository: str, tmp_path: Path
+) -> None:
+    """Forwarded as it is, such a pull would bring what the node cannot run, for as long as nobody reads the log."""
+    push_image(registry, repository, "1", f"of {repository}")
+    (tmp_path / "google").mkdir()
+    (tmp_path / "google" / "__init__.py").write_text('raise ImportError("half an installation")\n')
+    name = f"{registry.address}/{repository}:1"
+    with started(daemon, PYTHONPATH=str(tmp_path)) as process:
+        imported_until(process, "listening")
+        with CriClient(daemon.socket) as client:
+            client.version()
+            with pytest.raises(grpc.RpcError) as raised:
+                client.pull(name)
+        assert raised.value.code() is grpc.StatusCode.UNAVAILABLE
+        assert "see its log" in str(raised.value.details())
+        assert process.wait(20) == 2
+        assert process.stderr is not None
+        said = process.stderr.read()
+    assert "event=start-failed" in said
+    assert "half an installation" in said
+    assert name not in containerd.records()
+    assert not daemon.socket.exists()
