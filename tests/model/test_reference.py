@@ -3,7 +3,7 @@
 import pytest
 
 from imagefit.errors import InvalidReferenceError
-from imagefit.model.reference import ImageReference, is_digest, parse_reference
+from imagefit.model.reference import ImageReference, first_that_is_no_digest, is_digest, parse_reference
 
 _HEX = "0123456789abcdef" * 4
 _SHA256 = f"sha256:{_HEX}"
@@ -138,3 +138,41 @@ def test_another_digest_of_the_same_repository_has_no_tag() -> None:
 )
 def test_a_digest_is_one_of_a_registered_algorithm(text: str, expected: object) -> None:
     assert is_digest(text) is expected
+
+
+_GOOD = "sha256:" + "0123456789abcdef" * 4
+_LONG = "sha512:" + "0123456789abcdef" * 8
+
+
+@pytest.mark.parametrize(
+    "texts",
+    [
+        pytest.param([], id="none"),
+        pytest.param([_GOOD] * 3, id="sha256"),
+        pytest.param([_GOOD, _LONG], id="of several algorithms"),
+    ],
+)
+def test_a_list_of_digests_has_none_that_is_not_one(texts: list[str]) -> None:
+    assert first_that_is_no_digest(texts) is None
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        pytest.param("", id="nothing"),
+        pytest.param(_GOOD[:-1], id="too short"),
+        pytest.param(_GOOD + "0", id="too long"),
+        pytest.param(_GOOD.upper(), id="upper-case"),
+        pytest.param(_GOOD[:-1] + "g", id="not hexadecimal"),
+        pytest.param(_GOOD[:-1] + "\u0660", id="a digit of another script"),
+        pytest.param(_GOOD[:-1] + "\ud800", id="half a character"),
+        pytest.param(_GOOD[:-1] + "\n", id="a line end"),
+        pytest.param("sha256:sha256:" + "0" * 57, id="twice the algorithm"),
+        pytest.param("0" * 71, id="no algorithm"),
+        pytest.param("md5:" + "0" * 67, id="another algorithm"),
+    ],
+)
+def test_the_first_text_that_is_no_digest_is_found(text: str) -> None:
+    assert not is_digest(text)
+    assert first_that_is_no_digest([_GOOD, text, _GOOD, text]) == 1
+    assert first_that_is_no_digest([_LONG, text]) == 1

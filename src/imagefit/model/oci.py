@@ -12,7 +12,7 @@ import hashlib
 import msgspec
 
 from imagefit.errors import ContentInvalidError, InvalidDocumentError, InvalidIndexError
-from imagefit.model.reference import is_digest
+from imagefit.model.reference import first_that_is_no_digest, is_digest
 
 MAX_DOCUMENT_BYTES = 4 * 1024 * 1024
 """Largest index, manifest or metadata blob that is read; the OCI distribution specification asks for as much."""
@@ -205,9 +205,9 @@ def parse_index(content: bytes, digest: str) -> ImageIndex:
         raise InvalidIndexError(f"the document says that it is a {raw.media_type[:100]}, not an index")
     if len(raw.manifests) > MAX_ENTRIES:
         raise InvalidIndexError(f"the index has {len(raw.manifests)} entries, more than {MAX_ENTRIES}")
-    for position, entry in enumerate(raw.manifests):
-        if not is_digest(entry.digest):
-            raise InvalidIndexError(f"the digest of entry {position} is not one: {entry.digest[:100]!r}")
+    bad = first_that_is_no_digest([entry.digest for entry in raw.manifests])
+    if bad is not None:
+        raise InvalidIndexError(f"the digest of entry {bad} is not one: {raw.manifests[bad].digest[:100]!r}")
     return ImageIndex(digest, _entries(raw.manifests))
 
 

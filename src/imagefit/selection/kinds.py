@@ -18,11 +18,17 @@ def kinds_of(index: ImageIndex, *, by_digest: bool) -> list[Sequence[int]]:
         by_digest: metadata may be about one digest, so that no two entries are of one kind.
     """
     entries = index.entries
-    if by_digest or any(map(is_artifact, entries)):
+    if by_digest or any(is_artifact(entry) for entry in entries if entry.artifact_type):
         return [(position,) for position in range(len(entries))]
-    found: dict[object, list[int]] = {}
+    kinds: list[Sequence[int]] = []
+    of_platform: dict[int, list[int]] = {}
     for position, entry in enumerate(entries):
-        alone = entry.says_more or entry.digest == index.digest
-        key = position if alone else (id(entry.platform),)
-        found.setdefault(key, []).append(position)
-    return list(found.values())
+        known = of_platform.get(id(entry.platform))
+        if entry.says_more or entry.digest == index.digest:
+            kinds.append([position])
+        elif known is None:
+            of_platform[id(entry.platform)] = first = [position]
+            kinds.append(first)
+        else:
+            known.append(position)
+    return kinds
