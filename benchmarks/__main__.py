@@ -4,6 +4,7 @@ Knows what becomes of the figures. Leaves to each part what it measures.
 """
 
 import argparse
+import compileall
 import sys
 import traceback
 from collections.abc import Mapping, Sequence
@@ -14,6 +15,7 @@ from typing import Final
 
 from rich.console import Console
 
+import imagefit
 from benchmarks.comparing import changes
 from benchmarks.machine import load_average, this_machine
 from benchmarks.measuring import ROUNDS, Figure
@@ -56,6 +58,8 @@ def main(arguments: Sequence[str] | None = None, parts: Mapping[str, Part] = PAR
         print(f"benchmarks: {error}", file=sys.stderr)
         return 1
     date, (hash_, is_dirty), load_before = now(), commit(), load_average()
+    # What is started finds its bytecode, as an installed package does; elsewhere nobody may have written it.
+    compileall.compile_dir(Path(imagefit.__file__).parent, quiet=2)
     try:
         measured = _measure({name: parts[name] for name in names}, options.rounds)
     except KeyboardInterrupt:

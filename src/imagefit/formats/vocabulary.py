@@ -8,8 +8,8 @@ facts.
 
 import re
 from collections.abc import Callable, Iterable, Mapping
-from functools import lru_cache, wraps
-from typing import Final, TypeVar
+from functools import lru_cache
+from typing import Final
 
 import msgspec
 
@@ -30,13 +30,11 @@ from imagefit.model.requirement import (
     Test,
 )
 
-_Read = TypeVar("_Read")
-
 LABEL_OF_FEATURES: Final = "platform.features"
 _MAX_VALUE_CHARACTERS: Final = 16_384
 _SHOWN_CHARACTERS: Final = 200
-_REMEMBERED: Final = 4096
-_MAX_REMEMBERED_CHARACTERS: Final = 256
+_REMEMBERED: Final = 1024
+_MAX_REMEMBERED_CHARACTERS: Final = 64
 _CPU_FLAGS: Final = ("cpu.cpuid",)
 FREE_FACTS: Final = ("operator.fact", "local.feature", "local.label", ANYWHERE)
 """Where a fact is looked for that has no feature of its own: what the operator states or another tool wrote down."""
@@ -73,22 +71,6 @@ class _Asked(msgspec.Struct, frozen=True):
         return self.check(asked, HasValue(self.features, self.element, test), negated=negated)
 
 
-def _remembering(read: Callable[[str, str], _Read]) -> Callable[[str, str], _Read]:
-    """Have a function of two texts remember what it returned for short ones.
-
-    A node sees the same labels again and again, in the sets of one index and from one image to the next.
-    """
-    remembered = lru_cache(_REMEMBERED)(read)
-
-    @wraps(read)
-    def quick(label: str, value: str) -> _Read:
-        is_short = len(label) + len(value) <= _MAX_REMEMBERED_CHARACTERS
-        return remembered(label, value) if is_short else read(label, value)
-
-    return quick
-
-
-@_remembering
 def checks_of_label(label: str, value: str) -> tuple[Check, ...]:
     """Return the checks that one label of a set stands for.
 
@@ -102,10 +84,21 @@ def checks_of_label(label: str, value: str) -> tuple[Check, ...]:
     Raises:
         InvalidDocumentError: the value is not of the label's kind.
     """
+    if len(label) + len(value) <= _MAX_REMEMBERED_CHARACTERS:
+        return _remembered(label, value)
+    return _checks_of_label(label, value)
+
+
+def _checks_of_label(label: str, value: str) -> tuple[Check, ...]:
     if not label.strip():
         raise InvalidDocumentError("an empty label")
     row, element = _row(label)
     return row.read(_Asked(label, bounded(value), row.features, element))
+
+
+# A node sees the same labels again and again, in the sets of one index and from one image to the next. Only short ones
+# are remembered, which stand for few checks: no author can have megabytes kept.
+_remembered: Final = lru_cache(_REMEMBERED)(_checks_of_label)
 
 
 def checks_of_value(label: str, value: str, features: tuple[str, ...], element: str) -> tuple[Check, ...]:
@@ -148,7 +141,7 @@ def checks_of_flags(label: str, names: Iterable[str]) -> tuple[Check, ...]:
     """
     distinct: dict[Question, Check] = {}
     for name in names:
-        check = _flag(label, name.strip())
+        check = (_remembered_flag if len(name) <= _MAX_REMEMBERED_CHARACTERS else _flag)(label, name.strip())
         distinct.setdefault(check.question, check)
     return tuple(distinct.values())
 
@@ -157,12 +150,14 @@ def _flags(asked: _Asked) -> tuple[Check, ...]:
     return checks_of_flags(asked.label, _items(asked.value))
 
 
-@_remembering
 def _flag(label: str, name: str) -> Check:
     if not name:
         raise InvalidDocumentError("an empty feature name")
     names = flag_names(name)
     return Check(label, name, HasFlag(_CPU_FLAGS, names), depth=max(depth_of_flag(one) for one in names))
+
+
+_remembered_flag: Final = lru_cache(_REMEMBERED)(_flag)
 
 
 def _cpu_targets(asked: _Asked) -> tuple[Check, ...]:

@@ -210,11 +210,17 @@ class Group(msgspec.Struct, frozen=True):
         any_of: one that holds is enough; otherwise all must.
         members: in the author's order.
         name: the author's word for the group, such as the name of a rule; may be empty.
+        weight: of all its members; follows from them.
     """
 
     any_of: bool
     members: tuple["Need", ...]
     name: str = ""
+    weight: int = 0
+
+    def __post_init__(self) -> None:
+        """Weigh the members."""
+        force_setattr(self, "weight", count_checks(self.members))
 
 
 Need = Check | Group
@@ -234,7 +240,7 @@ def negated(need: Need) -> Need:
 
 def count_checks(needs: Iterable[Need]) -> int:
     """Return the weight of all checks in ``needs``, those inside groups included."""
-    return sum([need.weight if isinstance(need, Check) else count_checks(need.members) for need in needs])
+    return sum([need.weight for need in needs])
 
 
 class Alternative(msgspec.Struct, frozen=True, gc=False):

@@ -122,20 +122,19 @@ def verdict_on(document: Document, findings: Findings) -> DocumentVerdict:
 
 
 def _judge_alternative(alternative: Alternative, findings: Findings) -> AlternativeVerdict:
-    judged = _judge_all(alternative.needs, findings)
-    depth = holding = 0
-    # Without a call for every check: this is done for every set of an index.
-    for one in judged:
-        if isinstance(one, Finding):
+    judged: list[Judged] = []
+    depths: list[int] = []
+    for need in alternative.needs:
+        if isinstance(need, Check):
+            one = findings[need]
+            judged.append(one)
             if one.truth is Truth.YES:
-                holding += 1
-                depth = max(depth, one.check.depth)
+                depths.append(need.depth)
         else:
-            deepest, more = _holding_merit(leaves((one,)))
-            holding += more
-            depth = max(depth, deepest)
+            judged.append(_judge_group(need, findings))
+            depths += _depths((judged[-1],))
     truth = all_of([one.truth for one in judged])
-    return AlternativeVerdict(alternative, truth, judged, depth, holding)
+    return AlternativeVerdict(alternative, truth, tuple(judged), max(depths, default=0), len(depths))
 
 
 def _judge_all(needs: Iterable[Need], findings: Findings) -> tuple[Judged, ...]:
@@ -155,7 +154,7 @@ def _decisive(truth: Truth, members: tuple[Judged, ...]) -> tuple[Judged, ...]:
     if truth is Truth.NO:
         return members
     candidates = [member for member in members if member.truth is truth]
-    return (max(candidates, key=lambda member: _holding_merit(leaves((member,)))),)
+    return (max(candidates, key=_holding_merit),)
 
 
 def _merit(verdict: AlternativeVerdict) -> tuple[int, int, int, int]:
@@ -164,7 +163,12 @@ def _merit(verdict: AlternativeVerdict) -> tuple[int, int, int, int]:
     return tier, verdict.alternative.score, verdict.depth, verdict.holding
 
 
-def _holding_merit(findings: Iterable[Finding]) -> tuple[int, int]:
+def _holding_merit(member: Judged) -> tuple[int, int]:
     """Return the deepest CPU level that the checks which hold imply, and how many these are."""
-    depths = [finding.check.depth for finding in findings if finding.truth is Truth.YES]
+    depths = _depths((member,))
     return max(depths, default=0), len(depths)
+
+
+def _depths(judged: Iterable[Judged]) -> list[int]:
+    """Return of each check that holds the CPU level that it implies."""
+    return [one.check.depth for one in leaves(judged) if one.truth is Truth.YES]
