@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from imagefit.model.decision import Decision, Ranked, Verdict
+from imagefit.model.decision import Decision, Ranked, Ranking, Rated, Verdict
 from imagefit.model.facts import Facts, Node
 from imagefit.model.glob import Glob
 from imagefit.model.oci import Descriptor, ImageIndex, parse_index
@@ -145,3 +145,13 @@ def rank(
     """Rank entries that are each of a kind of their own."""
     each = [((position,), verdict) for position, (_, verdict) in enumerate(judged)]
     return rank_kinds([descriptor for descriptor, _ in judged], each, policy, also_runs=also_runs)[:]
+
+
+def ranking_of(*ranked: Ranked) -> Ranking:
+    """Return a ranking of made-up entries, in the order in which they are given."""
+    rated = [
+        Rated((one.position,), one.verdict, tuple(one.merits.values())[:-1], one.barred, one.met) for one in ranked
+    ]
+    places = [(one.position, of) for one, of in zip(ranked, rated, strict=True)]
+    bars = frozenset(one.barred.bar for one in ranked if one.barred)
+    return Ranking({one.position: one.descriptor for one in ranked}, places, bars)  # type: ignore[arg-type] # by position

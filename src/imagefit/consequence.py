@@ -24,7 +24,7 @@ def of_decision(reference: ImageReference, decision: Decision) -> Outcome:
     if chosen is None:
         message = redacted(refusal(decision, str(reference)))
         # What a pod forbids must not come in as containerd's own choice, which knows no policy.
-        is_forbidden = any(one.barred and one.barred.bar is Bar.FORBID for one in decision.ranking)
+        is_forbidden = Bar.FORBID in decision.ranking.bars
         if observing or (policy.no_match is NoMatch.PASS_THROUGH and not is_forbidden):
             return PassThrough(reference, Reason.NO_MATCH, message)
         return Refuse(message, Reason.NO_MATCH)

@@ -3,7 +3,7 @@
 import pytest
 from msgspec.structs import replace
 
-from builders import decide, entry, index, node
+from builders import decide, entry, index, node, ranking_of
 from imagefit.cli.decision_view import print_decision
 from imagefit.model.decision import Decision, DocumentVerdict, Ranked
 from imagefit.model.requirement import Alternative, Document, Origin
@@ -27,7 +27,7 @@ def with_documents(*, counting: Document, aside: Document) -> Decision:
 
     documents = replace(ranked.verdict, documents=(verdict(counting),), aside=(verdict(aside),))
     changed: Ranked = replace(ranked, verdict=documents)
-    return replace(decision, ranking=(changed,), chosen=changed)
+    return replace(decision, ranking=ranking_of(changed), chosen=changed)
 
 
 def test_every_document_shows_where_it_is_from_and_whether_it_counts(capsys: pytest.CaptureFixture[str]) -> None:

@@ -15,6 +15,7 @@ from builders import (
     index,
     node,
     prefers,
+    ranking_of,
     without_platform,
 )
 from imagefit.model.decision import Bar, Barred, Decision, Ranked, Verdict
@@ -266,7 +267,7 @@ def test_a_refusal_is_one_printable_line_of_less_than_1024_bytes(label: str, val
         Ranked(position, Descriptor(digest=digest(str(position))), verdict, dict.fromkeys(Criterion, 0))
         for position in range(100)
     )
-    text = refusal(Decision(digest("index"), Policy(), ranking, None, None, is_plain=False), name)
+    text = refusal(Decision(digest("index"), Policy(), ranking_of(*ranking), None, None, is_plain=False), name)
     assert len(text.encode()) < MAX_REFUSAL_BYTES
     assert text.isprintable()
     assert text.endswith(" more")
@@ -313,7 +314,7 @@ def test_rules_and_requirements_reach_the_refusal_only_short_and_clean(text: str
         Ranked(position, Descriptor(digest=digest(str(position))), verdict, dict.fromkeys(Criterion, 0), bar)
         for position, bar in enumerate(bars)
     )
-    said = refusal(Decision(digest("index"), Policy(rule=text), ranking, None, None, is_plain=False), text)
+    said = refusal(Decision(digest("index"), Policy(rule=text), ranking_of(*ranking), None, None, is_plain=False), text)
     assert len(said.encode()) < MAX_REFUSAL_BYTES
     assert said.isprintable()
     assert all(reason(one).isprintable() for one in ranking)

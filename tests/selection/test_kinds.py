@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from builders import Json, asks, digest, entry, index, index_bytes, node, prefers
-from imagefit.model.decision import Decision
+from imagefit.model.decision import Bar, Decision
 from imagefit.model.oci import ImageIndex, parse_index
 from imagefit.model.policy import Policy, Trait
 from imagefit.selection.kinds import kinds_of
@@ -101,3 +101,10 @@ def test_entries_of_one_kind_share_their_verdict_and_keep_their_own_digests() ->
     ranking = Selection(index(entry("a"), entry("b"), entry("c")), NODE, Policy()).decide().ranking
     assert all(one.verdict is other.verdict for one, other in combinations(ranking, 2))
     assert [one.descriptor.digest for one in ranking] == [digest("a"), digest("b"), digest("c")]
+
+
+def test_a_ranking_says_by_what_entries_are_barred_without_any_being_looked_at() -> None:
+    found = index(entry("a"), entry("b"), entry("c", "linux/s390x"))
+    forbidding = Policy(forbid=(asks(Trait.PLATFORM, "linux/amd64"),))
+    assert Selection(found, NODE, forbidding).decide().ranking.bars == {Bar.FORBID}
+    assert Selection(found, NODE, Policy()).decide().ranking.bars == frozenset()

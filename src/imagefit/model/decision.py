@@ -202,17 +202,28 @@ class Rated(msgspec.Struct, frozen=True, gc=False):
 
 
 class Ranking(Sequence[Ranked]):
-    """Every entry of an index, best first; each is made when it is looked at, since there may be thousands."""
+    """Every entry of an index, best first; each is made when it is looked at, since there may be thousands.
 
-    def __init__(self, entries: Sequence[Descriptor], places: Sequence[tuple[int, Rated]]) -> None:
+    Attributes:
+        bars: by which parts of the policy entries are barred.
+    """
+
+    def __init__(
+        self,
+        entries: Sequence[Descriptor],
+        places: Sequence[tuple[int, Rated]],
+        bars: frozenset[Bar] = frozenset(),
+    ) -> None:
         """Keep an order.
 
         Args:
             entries: of the index, in its order.
             places: position and rating of every entry, best first.
+            bars: by which parts of the policy entries are barred.
         """
         self._entries = entries
         self._places = places
+        self.bars = bars
 
     def __len__(self) -> int:
         """Return the number of entries."""
@@ -255,7 +266,7 @@ class Decision(msgspec.Struct, frozen=True):
 
     index_digest: str
     policy: Policy
-    ranking: Sequence[Ranked]
+    ranking: Ranking
     chosen: Ranked | None
     decided_by: Criterion | None
     is_plain: bool

@@ -64,7 +64,7 @@ def refusal(decision: Decision, reference: str) -> str:
     """
     total = len(decision.ranking)
     rule = f"; rule {cut(decision.policy.rule, _MAX_RULE)}" if decision.policy.rule else ""
-    fits = "may be pulled on" if any(one.barred for one in decision.ranking) else "fits"
+    fits = "may be pulled on" if decision.ranking.bars else "fits"
     text = f"imagefit: no build of {cut(reference)} {fits} this node ({total} in the index{rule})"
     for number, ranked in enumerate(decision.ranking):
         named = f"entry {ranked.position} ({platform_of(ranked)}, {short(ranked.descriptor.digest)})"

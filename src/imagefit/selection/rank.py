@@ -64,13 +64,16 @@ def ordered(rated: Iterable[Rated], entries: Sequence[Descriptor], order: Sequen
     """
     counting = [ORDER.index(criterion) for criterion in order[:-1]]
     equals: dict[tuple[int, ...], list[Rated]] = {}
+    bars: set[Bar] = set()
     for one in rated:
+        if one.barred is not None:
+            bars.add(one.barred.bar)
         equals.setdefault(tuple([one.merits[number] for number in counting]), []).append(one)
     places: list[tuple[int, Rated]] = []
     for merits in sorted(equals, reverse=True):
         tied = [(position, one) for one in equals[merits] for position in one.positions]
         places += sorted(tied, key=itemgetter(0))
-    return Ranking(entries, places)
+    return Ranking(entries, places, frozenset(bars))
 
 
 def decided_by(better: Ranked, worse: Ranked, order: Sequence[Criterion]) -> Criterion:
