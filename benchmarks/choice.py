@@ -21,14 +21,18 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
-from benchmarks.indexes import index, node
-from benchmarks.measuring import Figure, figure, interleaved, ratios
+from benchmarks.indexes import UNMET, index, node
+from benchmarks.measuring import SHARE, Figure, figure, interleaved, ratios
+from benchmarks.profiles import choice_shares
 from imagefit.model.decision import Decision
 from imagefit.model.facts import Node
 from imagefit.model.oci import MAX_DOCUMENT_BYTES, digest_of, parse_index
 from imagefit.model.policy import Policy
+from imagefit.model.reference import parse_reference
 from imagefit.model.truth import Truth
 from imagefit.selection.session import Selection
+from imagefit.service.consequence import of_decision
+from imagefit.service.recent import Recent
 
 PART: Final = "choice"
 SIZES: Final = (10, 100, 1_000, 10_000)
@@ -37,20 +41,18 @@ CASES: Final = (
     *itertools.product(("NFD rules",), (10, 1_000)),
 )
 """Every kind and length of index."""
-_BARS_MS: Final = {
-    ("distinct sets", 10): 0.2,
-    ("shared sets", 1_000): 5,
-    ("equal sets", 10_000): 25,
-    ("distinct sets", 10_000): 130,
-}
-_LINEAR_BAR: Final = 1.5
 _MS: Final = 1_000
+_US: Final = 1_000_000
 _KB: Final = 1_000
 _MB: Final = 1_000_000
 # Short choices are made again and again in a round, each on another index.
 _ENTRIES_A_ROUND: Final = 2_000
 _MOST_INDEXES_A_ROUND: Final = 20
-_FIRST: Final = "the first choice of a process, 10 entries"
+_FIRST: Final = "first choice of a process, 10 entries"
+_OUTCOME: Final = f"{SIZES[-1]:,} entries, nothing fits: to outcome"
+_FOUND: Final = f"{SIZES[0]} entries, decided before: looked up"
+_LOOKS: Final = 1_000
+_REFERENCE: Final = parse_reference("registry.example/team/app:1")
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,14 +73,22 @@ def measure(rounds: int, tell: Callable[[str], None]) -> list[Figure]:
     where = node()
     ways = {name_of(kind, entries): partial(_sample, kind, entries, where) for kind, entries in CASES}
     found = interleaved(ways, rounds, tell)
-    firsts = interleaved({_FIRST: _first}, rounds, tell)[_FIRST]
+    others: dict[str, Callable[[], float]] = {
+        _FIRST: _first,
+        _OUTCOME: partial(_outcome, where),
+        _FOUND: partial(_looked_up, where),
+    }
+    besides = interleaved(others, rounds, tell)
     tell("memory")
+    memory = _memory(where)
+    tell("profile of a choice")
     return [
         *(one for case in CASES for one in _times(*case, found[name_of(*case)])),
-        _linear(found),
-        figure(PART, _FIRST, "ms", [one * _MS for one in firsts], is_compared=False),
-        *_memory(where),
+        *_linear(found),
+        *(figure(PART, name, "ms", [one * _MS for one in some], is_compared=False) for name, some in besides.items()),
+        *memory,
         _not_judged(where),
+        *_shares(where),
     ]
 
 
@@ -130,25 +140,28 @@ def _seconds(work: Callable[[], object]) -> float:
 
 
 def _times(kind: str, entries: int, rounds: list[_Sample]) -> tuple[Figure, Figure]:
-    name, bar = name_of(kind, entries), _BARS_MS.get((kind, entries))
+    name = name_of(kind, entries)
     return (
-        figure(PART, name, "ms", [one.choice * _MS for one in rounds], bar=bar, is_compared=False),
-        figure(PART, f"{name} / json.loads", "x", [one.to_loads for one in rounds]),
+        figure(PART, name, "ms", [one.choice * _MS for one in rounds], is_compared=False),
+        figure(PART, f"{name} / loads", "x", [one.to_loads for one in rounds]),
     )
 
 
-def _linear(found: dict[str, list[_Sample]]) -> Figure:
-    """Return how much longer an entry takes among ten times as many."""
+def _linear(found: dict[str, list[_Sample]]) -> tuple[Figure, Figure]:
+    """Return how long an entry takes, and how much longer among ten times as many."""
     most, fewer = SIZES[-1], SIZES[-2]
     an_entry = [[one.choice / size for one in found[name_of("distinct sets", size)]] for size in (most, fewer)]
-    return figure(PART, f"an entry among {most:,} / among {fewer:,}", "x", ratios(*an_entry), bar=_LINEAR_BAR)
+    return (
+        figure(PART, f"an entry among {most:,}", "µs", [one * _US for one in an_entry[0]], is_compared=False),
+        figure(PART, f"an entry among {most:,} / among {fewer:,}", "x", ratios(*an_entry)),
+    )
 
 
 def _memory(where: Node) -> list[Figure]:
     """Return what a choice allocates at its peak; that is the same every time, so it is looked at once."""
     kinds = ("equal sets", "distinct sets")
     peaks = {(kind, entries): _peak_bytes(_fresh(kind, entries), where) for kind in kinds for entries in SIZES[-2:]}
-    figures = [figure(PART, f"peak memory, {name_of(*case)}", "MB", [peak / _MB]) for case, peak in peaks.items()]
+    figures = [figure(PART, f"peak memory, {case[1]:,} {case[0]}", "MB", [peak / _MB]) for case, peak in peaks.items()]
     for kind in kinds:
         small, large = (peaks[kind, entries] for entries in SIZES[-2:])
         grown = (large - small) / (SIZES[-1] - SIZES[-2]) / _KB
@@ -173,7 +186,37 @@ def _not_judged(where: Node) -> Figure:
     """
     ranking = choose(_fresh("distinct sets", SIZES[-1]), where).ranking
     count = sum(ranked.verdict.truth is Truth.UNKNOWN for ranked in ranking)
-    return figure(PART, f"not judged of {SIZES[-1]:,} distinct sets", "entries", [count], bar=0)
+    return figure(PART, f"not judged of {SIZES[-1]:,} distinct sets", "entries", [count])
+
+
+def _outcome(where: Node) -> float:
+    """Return the CPU seconds from a decision by which no entry of the longest index fits to the refusal's words."""
+    decision = choose(_fresh(UNMET, SIZES[-1]), where)
+    if decision.chosen is not None:
+        raise ValueError("an entry fits that should not")
+    return _seconds(partial(of_decision, _REFERENCE, decision))
+
+
+def _looked_up(where: Node) -> float:
+    """Return the CPU seconds in which a repeated pull finds that its index has been decided on."""
+    decision, recent = choose(_fresh("distinct sets", SIZES[0]), where), Recent()
+    recent.keep(_REFERENCE, decision, where)
+
+    def look() -> None:
+        for _ in range(_LOOKS):
+            if recent.find(_REFERENCE, decision.index_digest, decision.policy, where) is not decision:
+                raise ValueError("the decision was not found")
+
+    return _seconds(look) / _LOOKS
+
+
+def _shares(where: Node) -> list[Figure]:
+    """Return what the longest choice consists of; a profile, so it is looked at once."""
+    shares = choice_shares(partial(choose, _fresh("distinct sets", SIZES[-1]), where))
+    return [
+        figure(PART, f"share of {SIZES[-1]:,} distinct: {step}", SHARE, [one], is_compared=False)
+        for step, one in shares.items()
+    ]
 
 
 def _first() -> float:

@@ -11,7 +11,7 @@ from typing import Final, Literal
 from benchmarks.measuring import Figure
 
 WORSE: Final = 1.3
-"""A figure that is so many times the base's has become worse."""
+"""A figure that is more than so many times the base's may have become worse."""
 COUNTS: Final = frozenset({"requests", "entries"})
 """Units that are counted, not measured: any more is worse."""
 
@@ -61,8 +61,14 @@ def changes(base: Iterable[Figure], now: Iterable[Figure], parts: Iterable[str])
 
 
 def is_worse(base: Figure, now: Figure) -> bool:
-    """Tell whether a figure has become worse: a count by any more, all else by more than ``WORSE`` times."""
-    return now.value > (base.value if now.unit in COUNTS else base.value * WORSE)
+    """Tell whether a figure has become worse.
+
+    A count has by any more; all else by more than ``WORSE`` times and beyond chance, which is where every round now is
+    above every round of the base.
+    """
+    if now.unit in COUNTS:
+        return now.value > base.value
+    return now.value > base.value * WORSE and now.lowest > base.highest
 
 
 def _by_name(figures: Iterable[Figure]) -> Mapping[tuple[str, str], Figure]:

@@ -22,6 +22,8 @@ CHECKS: Final = 10
 """How many checks a set asks for."""
 SHARED: Final = 10
 """How many distinct sets an index of shared sets has."""
+UNMET: Final = "unmet sets"
+"""The kind of index of which no entry fits."""
 
 _Json = dict[str, Any]
 _DOCUMENT: Final = "application/vnd.oci.image.compatibilities.v1+json"
@@ -34,6 +36,7 @@ _FEATURES: Final = (
 # As NFD names them.
 _FLAGS: Final = ("ADX", "AESNI", "AVX", "AVX2", "AVX512F", "BMI1", "BMI2", "F16C", "FMA3", "LZCNT", "MOVBE", "AMXTILE")
 _KERNELS: Final = tuple(f"{major}.{minor}" for major, last in ((3, 19), (4, 20), (5, 19)) for minor in range(last + 1))
+_NO_KERNEL: Final = {"oci.kernel.version": ">=99.0"}
 _GLIBCS: Final = tuple(f"2.{minor}" for minor in range(12, 39))
 _VENDORS: Final = ("AuthenticAMD", "AuthenticAMD", "AuthenticAMD", "GenuineIntel")
 _MODULES: Final = ("mlx5_ib", "nvme", "rdma_cm", "nvidia")
@@ -52,7 +55,7 @@ def index(kind: str, entries: int, seed: str) -> bytes:
 
     Args:
         kind: one of ``KINDS``.
-        entries: how many, from 1 to 10,000; of ``nfd`` up to 1,000.
+        entries: how many, from 1 to 10,000; of ``NFD rules`` up to 1,000.
         seed: another one gives another index, in which no set and no document is one of this index.
     """
     makes = KINDS[kind]
@@ -65,8 +68,8 @@ def _entry(seed: str, position: int, **in_platform: object) -> _Json:
     return {"mediaType": _MANIFEST, "digest": digest, "size": 7, "platform": platform}
 
 
-def _with_set(seed: str, position: int, number: int) -> _Json:
-    return _entry(seed, position, compat=[_flat_set(random.Random(f"{seed} {number}"))])
+def _with_set(seed: str, position: int, number: int, **asked: str) -> _Json:
+    return _entry(seed, position, compat=[_flat_set(random.Random(f"{seed} {number}")) | asked])
 
 
 def _with_rules(seed: str, position: int) -> _Json:
@@ -81,9 +84,10 @@ KINDS: Final[Mapping[str, Callable[[str, int], _Json]]] = {
     "equal sets": lambda seed, position: _with_set(seed, position, 0),
     "shared sets": lambda seed, position: _with_set(seed, position, position % SHARED),
     "distinct sets": lambda seed, position: _with_set(seed, position, position),
+    UNMET: lambda seed, position: _with_set(seed, position, position, **_NO_KERNEL),
     "NFD rules": _with_rules,
 }
-"""What entries carry: nothing, sets that are all equal, ten sets in turn, sets of their own, rules of their own."""
+"""What entries carry: nothing, equal sets, ten sets in turn, sets of their own, those that no node meets, own rules."""
 
 
 def _flat_set(chance: random.Random) -> _Json:

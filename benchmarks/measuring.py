@@ -1,7 +1,7 @@
-"""What a benchmark measures: figures, each a median over interleaved rounds, and the bar that it has to keep.
+"""What a benchmark measures: figures, each a median over interleaved rounds, and the limit that it has to keep.
 
 Knows rounds, medians and percentiles. Leaves to the parts what is done in a round, and to ``table`` and ``results`` how
-figures are shown and kept.
+figures are shown and kept, to ``limits`` what should not be passed.
 """
 
 import math
@@ -10,8 +10,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, TypeVar
 
+from benchmarks.limits import LIMITS
+
 ROUNDS: Final = 5
 """Fewest rounds of a figure that is kept."""
+SHARE: Final = "share"
+"""The unit of what is part of a whole, from 0 to 1."""
 
 _Sample = TypeVar("_Sample")
 
@@ -23,12 +27,12 @@ class Figure:
     Attributes:
         part: what was measured, such as ``pass-through``.
         name: of the figure within its part; the same from run to run.
-        unit: ``x`` for a ratio within this run, else ``ms``, ``MB``, ``requests``, ``bytes``, ``1/s`` …
+        unit: ``x`` for a ratio within this run, else ``ms``, ``MB``, ``requests``, ``share``, ``1/s`` …
         value: the median of the rounds.
         lowest: of the rounds.
         highest: of the rounds.
-        bar: what the value should not be above; None for a figure that has none.
-        is_compared: whether a later run is compared with it: ratios and counts, which are the same on any machine.
+        limit: what the value should not be above; None for a figure that has none.
+        is_compared: whether a later run is compared with it: ratios, counts and memory, which hold on any machine.
     """
 
     part: str
@@ -37,29 +41,27 @@ class Figure:
     value: float
     lowest: float
     highest: float
-    bar: float | None = None
+    limit: float | None = None
     is_compared: bool = True
 
     @property
     def is_missed(self) -> bool:
-        """Whether the value is above its bar."""
-        return self.bar is not None and self.value > self.bar
+        """Whether the value is above its limit."""
+        return self.limit is not None and self.value > self.limit
 
 
-def figure(
-    part: str, name: str, unit: str, rounds: Sequence[float], *, bar: float | None = None, is_compared: bool = True
-) -> Figure:
-    """Return the figure of its values in every round.
+def figure(part: str, name: str, unit: str, rounds: Sequence[float], *, is_compared: bool = True) -> Figure:
+    """Return the figure of its values in every round, with the limit that ``LIMITS`` has for it.
 
     Args:
         part: see ``Figure``.
         name: see ``Figure``.
         unit: see ``Figure``.
         rounds: one value a round, at least one.
-        bar: see ``Figure``.
         is_compared: see ``Figure``.
     """
-    return Figure(part, name, unit, statistics.median(rounds), min(rounds), max(rounds), bar, is_compared)
+    limit = LIMITS.get((part, name))
+    return Figure(part, name, unit, statistics.median(rounds), min(rounds), max(rounds), limit, is_compared)
 
 
 def interleaved(

@@ -18,10 +18,14 @@ class Part:
     Attributes:
         about: what it measures, in a line.
         measure: measures it.
+        needs: the programs that it starts.
+        minutes: about how long a round takes.
     """
 
     about: str
     measure: Measure
+    needs: tuple[str, ...] = ()
+    minutes: float = 0.0
 
 
 def _in_module(name: str) -> Measure:
@@ -34,10 +38,22 @@ def _in_module(name: str) -> Measure:
     return measure
 
 
+_CONTAINERD: Final = ("containerd",)
+_IMAGES: Final = (*_CONTAINERD, "docker-registry", "gcc")
+
 PARTS: Final[Mapping[str, Part]] = {
-    "pass-through": Part("calls through imagefit, nginx and socat, and direct to containerd", _in_module("passing")),
-    "choice": Part("decode, judge and rank an index of 10 to 10,000 entries", _in_module("choice")),
-    "pull": Part("what a pull takes longer, and what more it asks of the registry", _in_module("pulls")),
-    "start": Part("from spawn to listening and to ready; what it spends when idle", _in_module("start")),
+    "pass-through": Part(
+        "calls through imagefit, nginx and socat, and direct to containerd",
+        _in_module("passing"),
+        (*_IMAGES, "h2load", "nginx", "socat"),
+        minutes=1.5,
+    ),
+    "choice": Part("decode, judge and rank an index of 10 to 10,000 entries", _in_module("choice"), minutes=0.3),
+    "pull": Part(
+        "what a pull takes longer, and what more it asks of the registry", _in_module("pulls"), _IMAGES, minutes=1.0
+    ),
+    "start": Part(
+        "from spawn to listening and to ready; what it spends when idle", _in_module("start"), _CONTAINERD, minutes=1.0
+    ),
 }
 """Every part by its name, in the order in which they are measured and shown."""

@@ -14,26 +14,27 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
-from benchmarks import passing_load as h2load
 from benchmarks.measuring import Figure, figure, interleaved, ratios
-from benchmarks.passing_backends import Backend, containerd_backend, scripted_backend
+from benchmarks.passing_backends import CALLS, Backend, containerd_backend, scripted_backend
 from benchmarks.passing_load import Call, Times, load
 from benchmarks.passing_memory import memory_figures
-from benchmarks.passing_proxies import PROGRAMS, Way, imagefit, missing_programs, nginx, socat
+from benchmarks.passing_proxies import IMAGEFIT, NGINX, SOCAT, Way, imagefit, nginx, socat
 from harness.cri import CriClient
 
 PART: Final = "pass-through"
 AT_ONCE: Final = (1, 32)
 """How many calls are under way at any moment."""
 
+PROXIES: Final = (IMAGEFIT, NGINX, SOCAT)
+"""The ways that are compared with a direct call."""
+
 _DIRECT: Final = "direct"
-_IMAGEFIT: Final = "imagefit"
 _NO_METRICS: Final = "imagefit, metrics off"
-_P50_BARS: Final = {("ImageStatus", 1): 8.0, ("ListImages", 1): 5.0}
-_P99_BARS: Final = {("ImageStatus", 1): 7.0}
+_WITHOUT_METRICS: Final = (CALLS[0], 1)
+"""The call that goes through an imagefit without metrics as well."""
 # Of the calls that are then measured.
 _WARM_UP_SHARE: Final = 5
-_US: Final = 1_000_000
+_MS: Final = 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,11 +43,11 @@ class Round:
 
     Attributes:
         times: of its calls.
-        cpu_us: µs of CPU time that the proxy spent on a call.
+        cpu_ms: of CPU time that the proxy spent on a call.
     """
 
     times: Times
-    cpu_us: float
+    cpu_ms: float
 
 
 def measure(rounds: int, tell: Callable[[str], None]) -> list[Figure]:
@@ -57,19 +58,25 @@ def measure(rounds: int, tell: Callable[[str], None]) -> list[Figure]:
         tell: is told what is being done.
 
     Raises:
-        RuntimeError: a program is missing.
         LoadError: a call was not answered as it should be.
     """
-    needed = ("containerd", "docker-registry", "gcc", h2load.PROGRAM, *PROGRAMS)
-    if missing := missing_programs(*needed):
-        raise RuntimeError(f"not installed: {', '.join(missing)}; `make bench` installs them")
     figures: list[Figure] = []
     with _folder() as root:
         with containerd_backend(root / "c", tell) as backend:
             figures += _passed(backend, root / "cw", rounds, tell)
         with scripted_backend(root / "s") as backend:
             figures += _passed(backend, root / "sw", rounds, tell)
-        return figures + memory_figures(PART, root / "m", tell)
+        return figures + memory_figures(PART, root / "m", rounds, tell)
+
+
+def _name_of(call: str, at_once: int, what: str) -> str:
+    """Return the name of a figure: of a call, how many of it are at once, and a way with what is told of it."""
+    return f"{call}, {at_once} at once: {what}"
+
+
+def p50_name_of(call: str, at_once: int, way: str) -> str:
+    """Return the name of the figure that says how many times a direct call one on another way takes."""
+    return _name_of(call, at_once, f"{way} p50")
 
 
 def figures_of(call: str, at_once: int, found: Mapping[str, Sequence[Round]]) -> list[Figure]:
@@ -82,21 +89,27 @@ def figures_of(call: str, at_once: int, found: Mapping[str, Sequence[Round]]) ->
     """
     p50 = {way: [one.times.p50 for one in some] for way, some in found.items()}
     p99 = {way: [one.times.p99 for one in some] for way, some in found.items()}
-    cpu = {way: [one.cpu_us for one in some] for way, some in found.items()}
-    key, name = (call, at_once), f"{call}, {at_once} at once"
+    cpu = {way: [one.cpu_ms for one in some] for way, some in found.items()}
+    named = partial(_name_of, call, at_once)
     figures = [
-        figure(PART, f"{name}: direct p50", "ms", p50[_DIRECT], is_compared=False),
-        figure(PART, f"{name}: imagefit p50", "x", ratios(p50[_IMAGEFIT], p50[_DIRECT]), bar=_P50_BARS.get(key)),
-        figure(PART, f"{name}: imagefit p99", "x", ratios(p99[_IMAGEFIT], p99[_DIRECT]), bar=_P99_BARS.get(key)),
+        figure(PART, named("direct p50"), "ms", p50[_DIRECT], is_compared=False),
+        figure(PART, named("through p50"), "ms", p50[IMAGEFIT], is_compared=False),
+        figure(PART, p50_name_of(call, at_once, IMAGEFIT), "x", ratios(p50[IMAGEFIT], p50[_DIRECT])),
+        figure(PART, named("imagefit p99"), "x", ratios(p99[IMAGEFIT], p99[_DIRECT])),
     ]
-    others = [way for way in found if way not in {_DIRECT, _IMAGEFIT, _NO_METRICS}]
+    others = [way for way in PROXIES if way in found and way != IMAGEFIT]
     figures += [
-        figure(PART, f"{name}: {way} p50", "x", ratios(p50[way], p50[_DIRECT]), is_compared=False) for way in others
+        figure(PART, p50_name_of(call, at_once, way), "x", ratios(p50[way], p50[_DIRECT]), is_compared=False)
+        for way in others
     ]
-    figures += [figure(PART, f"{name}: {way} CPU", "µs", cpu[way], is_compared=False) for way in (_IMAGEFIT, *others)]
+    figures += [
+        figure(PART, named(f"{way} CPU"), "ms", cpu[way], is_compared=False)
+        for way in (IMAGEFIT, NGINX)
+        if way in found
+    ]
     if _NO_METRICS in found:
-        without = ratios(cpu[_IMAGEFIT], cpu[_NO_METRICS])
-        figures.append(figure(PART, f"{name}: CPU, metrics on/off", "x", without, is_compared=False))
+        without = ratios(cpu[IMAGEFIT], cpu[_NO_METRICS])
+        figures.append(figure(PART, named("CPU / metrics off"), "x", without, is_compared=False))
     return figures
 
 
@@ -108,15 +121,15 @@ def _passed(backend: Backend, root: Path, rounds: int, tell: Callable[[str], Non
         tell("starting proxies")
         ways = {
             _DIRECT: Way(backend.socket),
-            _IMAGEFIT: imagefit(root / "i", backend.socket, ending),
-            "nginx": nginx(root / "n", backend.socket, ending),
-            "socat": socat(root / "s", backend.socket, ending),
+            IMAGEFIT: imagefit(root / "i", backend.socket, ending),
+            NGINX: nginx(root / "n", backend.socket, ending),
+            SOCAT: socat(root / "s", backend.socket, ending),
         }
         quiet = {_NO_METRICS: imagefit(root / "q", backend.socket, ending, metrics=False)}
         _check(backend, ways)
         for call in backend.calls:
             for at_once in AT_ONCE:
-                compared = ways | quiet if (call.name, at_once) in _P99_BARS else ways
+                compared = ways | quiet if (call.name, at_once) == _WITHOUT_METRICS else ways
                 told = partial(_told, tell, f"{call.name}, {at_once} at once")
                 rounded = {name: partial(_round, way, call, at_once, root) for name, way in compared.items()}
                 figures += figures_of(call.name, at_once, interleaved(rounded, rounds, told))
@@ -129,7 +142,7 @@ def _round(way: Way, call: Call, at_once: int, folder: Path) -> Round:
     load(way.socket, call, at_once, folder, max(at_once, requests // _WARM_UP_SHARE))
     before = way.cpu_seconds()
     times = load(way.socket, call, at_once, folder)
-    return Round(times, (way.cpu_seconds() - before) * _US / requests)
+    return Round(times, (way.cpu_seconds() - before) * _MS / requests)
 
 
 def _check(backend: Backend, ways: Mapping[str, Way]) -> None:

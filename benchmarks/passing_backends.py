@@ -30,6 +30,9 @@ _REPOSITORY: Final = "team/application"
 # An image with so many names has a status of about 1 KB.
 _NAMES: Final = 6
 _MESSAGES: Final = 30
+CALLS: Final = ("ImageStatus", "ListImages", f"stream of {_MESSAGES}", "16 MiB reply")
+"""The names of all calls, to either backend."""
+_STATUS, _LIST, _STREAM, _REPLY = CALLS
 _MESSAGE: Final = b"m" * 1000
 _LARGE: Final = b"r" * 16 * 1024 * 1024
 
@@ -62,8 +65,8 @@ def containerd_backend(root: Path, tell: Callable[[str], None]) -> Iterator[Back
         request = image_status_request(names[0])
         status, listed = cri.raw(IMAGE_STATUS, request), cri.raw(LIST_IMAGES, b"")
         calls = (
-            Call("ImageStatus", IMAGE_STATUS, request, [status], {1: 1000, 32: 2000}),
-            Call("ListImages", LIST_IMAGES, b"", [listed], {1: 100, 32: 128}),
+            Call(_STATUS, IMAGE_STATUS, request, [status], {1: 1000, 32: 2000}),
+            Call(_LIST, LIST_IMAGES, b"", [listed], {1: 100, 32: 128}),
         )
 
         def check(client: CriClient) -> None:
@@ -84,8 +87,8 @@ def scripted_backend(root: Path) -> Iterator[Backend]:
     backend.streams[STREAM_IMAGES] = _stream
     backend.unary[LIST_IMAGES] = _large
     calls = (
-        Call(f"stream of {_MESSAGES}", STREAM_IMAGES, b"", [_MESSAGE] * _MESSAGES, {1: 100, 32: 160}),
-        Call("16 MiB reply", LIST_IMAGES, b"", [_LARGE], {1: 10, 32: 32}),
+        Call(_STREAM, STREAM_IMAGES, b"", [_MESSAGE] * _MESSAGES, {1: 100, 32: 160}),
+        Call(_REPLY, LIST_IMAGES, b"", [_LARGE], {1: 10, 32: 32}),
     )
 
     def check(client: CriClient) -> None:

@@ -14,7 +14,7 @@ from typing import Final
 
 from benchmarks.measuring import percentile
 
-PROGRAM: Final = "h2load"
+_PROGRAM: Final = "h2load"
 _LONGEST_SECONDS: Final = 300
 _US_IN_MS: Final = 1_000
 _SUCCEEDED: Final = re.compile(r"^requests: .* (\d+) succeeded", re.MULTILINE)
@@ -81,7 +81,7 @@ def load(socket: Path, call: Call, at_once: int, folder: Path, requests: int | N
     log.unlink(missing_ok=True)  # h2load appends
     said = subprocess.run(
         (
-            *(PROGRAM, f"--requests={total}", "--clients=1", f"--max-concurrent-streams={at_once}"),
+            *(_PROGRAM, f"--requests={total}", "--clients=1", f"--max-concurrent-streams={at_once}"),
             *(f"--base-uri=unix:{socket}", f"--data={body}", f"--log-file={log}"),
             *("--header=te: trailers", "--header=content-type: application/grpc", f"http://localhost{call.method}"),
         ),

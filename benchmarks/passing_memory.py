@@ -6,15 +6,18 @@ under way, which nothing that answers at once lets them be.
 
 import asyncio
 import contextlib
+import tempfile
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
 import grpc
 
-from benchmarks.measuring import Figure, figure
+from benchmarks.measuring import Figure, figure, interleaved
 from benchmarks.passing_backends import IMAGE_STATUS, LIST_IMAGES
 from benchmarks.passing_load import Call, load
 from benchmarks.passing_proxies import imagefit
@@ -22,16 +25,49 @@ from benchmarks.spending import memory_of
 from fakes.containerd import ScriptedBackend
 
 CALLS: Final = 10_000
-_CALLS_BAR_MB: Final = 2
-_CANCELLED_BAR_MB: Final = 4
 # The node has been looked at then.
 _SETTLED_SECONDS: Final = 3.0
 _REPLY: Final = b"r" * 1000
+_WHAT: Final = f"memory after {CALLS:,} calls"
 
 
-def memory_figures(part: str, root: Path, tell: Callable[[str], None]) -> list[Figure]:
-    """Return what imagefit has in memory: when idle, and how much more after calls. ``root`` is made."""
+@dataclass(frozen=True, slots=True)
+class Round:
+    """What one imagefit had in memory, in MB: when idle, after calls, and after as many cancelled ones besides."""
+
+    idle: float
+    called: float
+    cancelled: float
+
+
+def memory_figures(part: str, root: Path, rounds: int, tell: Callable[[str], None]) -> list[Figure]:
+    """Return what imagefit has in memory: when idle, and how much more after calls.
+
+    Args:
+        part: they belong to.
+        root: made here; its path must be short.
+        rounds: how many imagefits are looked at, one after the other.
+        tell: is told what is being done.
+    """
     root.mkdir()
+    found = interleaved({_WHAT: partial(_round, root)}, rounds, tell)[_WHAT]
+    return [
+        figure(part, "memory: idle", "MB", [one.idle for one in found], is_compared=False),
+        figure(
+            part, f"memory: + after {CALLS:,} calls", "MB", [one.called - one.idle for one in found], is_compared=False
+        ),
+        figure(
+            part,
+            f"memory: + after {CALLS:,} cancelled besides",
+            "MB",
+            [one.cancelled - one.idle for one in found],
+            is_compared=False,
+        ),
+    ]
+
+
+def _round(folder: Path) -> Round:
+    root = Path(tempfile.mkdtemp(dir=folder))
     arrived = threading.Semaphore(0)
 
     async def answered(request: bytes, context: Any) -> bytes:  # noqa: ANN401, ARG001 - as the server calls it
@@ -50,24 +86,10 @@ def memory_figures(part: str, root: Path, tell: Callable[[str], None]) -> list[F
         pid = way.pid or 0
         time.sleep(_SETTLED_SECONDS)
         idle = memory_of(pid).resident
-        tell(f"memory: {CALLS:,} calls")
         load(way.socket, Call("ImageStatus", IMAGE_STATUS, b"", [_REPLY], {1: CALLS}), 1, root)
         called = memory_of(pid).resident
-        tell(f"memory: {CALLS:,} cancelled calls")
         _cancelled(way.socket, arrived)
-        cancelled = memory_of(pid).resident
-    return [
-        figure(part, "memory, idle, metrics on", "MB", [idle], is_compared=False),
-        figure(part, f"more after {CALLS:,} calls", "MB", [called - idle], bar=_CALLS_BAR_MB, is_compared=False),
-        figure(
-            part,
-            f"more after {CALLS:,} cancelled calls besides",
-            "MB",
-            [cancelled - idle],
-            bar=_CANCELLED_BAR_MB,
-            is_compared=False,
-        ),
-    ]
+        return Round(idle, called, memory_of(pid).resident)
 
 
 def _cancelled(socket: Path, arrived: threading.Semaphore) -> None:

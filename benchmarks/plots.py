@@ -3,7 +3,7 @@
 Knows which figures a plot shows. The same base gives the same files, byte for byte, with one version of matplotlib.
 """
 
-import re
+import itertools
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -14,16 +14,15 @@ import matplotlib as mpl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Drawing
 
-from benchmarks import choice, start
+from benchmarks import choice, passing, start
 from benchmarks.measuring import Figure
+from benchmarks.passing_backends import CALLS
 from benchmarks.results import BASE, read_run
 from benchmarks.table import number
 
 FOLDER: Final = Path(__file__).parents[1] / "docs/explanation"
 # Okabe and Ito's colours, which people with any colour vision tell apart.
 _COLOURS: Final = ("#0072b2", "#e69f00", "#009e73", "#d55e00", "#cc79a7", "#56b4e9", "#666666")
-# How the part names its ratios to a direct call.
-_PASSED: Final = re.compile(r"(?P<call>.+): (?P<way>imagefit|nginx|socat) p50")
 _STYLE: Final = Path(__file__).with_suffix(".mplstyle")
 
 _Figures = Mapping[str, Figure]
@@ -62,47 +61,46 @@ def main() -> int:
 
 def _choice(axes: Axes, figures: _Figures) -> None:
     """Draw the time of a choice over the number of entries, a line for each kind of index."""
+    limits: dict[int, list[float]] = {entries: [] for entries in choice.SIZES}
     for kind in dict.fromkeys(kind for kind, _ in choice.CASES):
         sizes = sorted(entries for one, entries in choice.CASES if one == kind)
         shown = {entries: figures[choice.name_of(kind, entries)] for entries in sizes}
         axes.plot(sizes, [one.value for one in shown.values()], marker="o", markersize=3, label=kind)
         for entries, one in shown.items():
-            if one.bar is not None:
-                axes.plot(entries, one.bar, marker="_", markersize=14, color=axes.lines[-1].get_color())
+            if one.limit is not None:
+                limits[entries].append(one.limit)
+    places = [(entries, limit) for entries, some in limits.items() for limit in some]
+    axes.plot(*zip(*places, strict=True), "_", markersize=14, color="black", label="limit")
     axes.set(xscale="log", yscale="log", xlabel="entries of the index", ylabel="ms")
-    axes.set_title("Time of one choice; short lines are the bars to keep below", loc="left")
+    axes.set_title("Time of one choice", loc="left")
     axes.grid(visible=True, which="major", alpha=0.3)
     axes.legend(frameon=False)
 
 
 def _passing(axes: Axes, figures: _Figures) -> None:
     """Draw how many times longer than a direct call each call takes on each way, a group of bars for each call."""
-    calls: dict[str, dict[str, Figure]] = {}
-    for name, one in figures.items():
-        if found := _PASSED.fullmatch(name):
-            calls.setdefault(found["call"], {})[found["way"]] = one
-    ways = list(dict.fromkeys(way for one in calls.values() for way in one))
-    width = 0.8 / len(ways)
-    for turn, way in enumerate(ways):
-        shown = [one[way] for one in calls.values()]
-        places = [place + (turn - (len(ways) - 1) / 2) * width for place in range(len(calls))]
+    calls = list(itertools.product(CALLS, passing.AT_ONCE))
+    width = 0.8 / len(passing.PROXIES)
+    for turn, way in enumerate(passing.PROXIES):
+        shown = [figures[passing.p50_name_of(call, at_once, way)] for call, at_once in calls]
+        places = [place + (turn - (len(passing.PROXIES) - 1) / 2) * width for place in range(len(calls))]
         _barh(axes, places, shown, height=width, color=_COLOURS[turn], label=way)
     axes.axvline(1, color="black", linewidth=0.8)
-    axes.set_yticks(range(len(calls)), list(calls))
+    axes.set_yticks(range(len(calls)), [f"{call}, {at_once} at once" for call, at_once in calls])
     axes.invert_yaxis()
     axes.set_xlabel("times a direct call (p50)")
-    axes.set_title("Calls by way; black lines are the bars to keep below", loc="left")
+    axes.set_title("Calls by way; black lines are limits", loc="left")
     axes.legend(frameon=False)
 
 
 def _start(axes: Axes, figures: _Figures) -> None:
     """Draw how long each process takes from its spawn to each step."""
     steps = {
-        "python -c pass: end": f"{start.NOTHING}: spawn to end",
+        "python -c pass: end": start.END,
         "bare grpc.aio server: listening": start.listening_name_of(start.BARE),
         "imagefit: listening": start.listening_name_of(start.IMAGEFIT),
-        "imagefit: first ImageStatus": f"{start.IMAGEFIT}: spawn to the first ImageStatus",
-        "imagefit: ready": f"{start.IMAGEFIT}: spawn to ready",
+        "imagefit: first ImageStatus": start.ANSWERED,
+        "imagefit: ready": start.READY,
     }
     _list(axes, {label: figures[name] for label, name in steps.items()}, "ms", "From spawn to each step")
 
@@ -112,14 +110,15 @@ def _memory(axes: Axes, figures: _Figures) -> None:
     names = {
         "bare grpc.aio server: resident": start.idle_name_of(start.BARE),
         "imagefit: resident": start.idle_name_of(start.IMAGEFIT),
-        "imagefit: proportional": f"{start.IMAGEFIT}: idle memory (PSS)",
-        "imagefit: private": f"{start.IMAGEFIT}: idle memory, private",
+        "imagefit without metrics: resident": start.idle_name_of(start.WITHOUT_METRICS),
+        "imagefit: proportional": start.PROPORTIONAL,
+        "imagefit: private": start.PRIVATE,
     }
     _list(
         axes,
         {label: figures[name] for label, name in names.items()},
         "MB",
-        "Memory when idle; the black line is the bar to keep below",
+        "Memory when idle; the black line is the limit",
     )
 
 
@@ -141,15 +140,17 @@ def _barh(
     drawn = axes.barh(places, values, height, xerr=ranges, color=color, label=label, error_kw={"linewidth": 1})
     axes.bar_label(drawn, [number(value) for value in values], padding=6)
     for place, one in zip(places, figures, strict=True):
-        if one.bar is not None:
-            axes.plot([one.bar, one.bar], [place - height * 0.6, place + height * 0.6], color="black", linewidth=1.5)
+        if one.limit is not None:
+            axes.plot(
+                [one.limit, one.limit], [place - height * 0.6, place + height * 0.6], color="black", linewidth=1.5
+            )
 
 
 PLOTS: Final[Mapping[str, Plot]] = {
-    "pass-through": Plot("pass-through", 5.5, _passing),
+    "pass-through": Plot(passing.PART, 5.5, _passing),
     "choice": Plot(choice.PART, 4.5, _choice),
     "start": Plot(start.PART, 2.4, _start),
-    "memory": Plot(start.PART, 2.1, _memory),
+    "memory": Plot(start.PART, 2.4, _memory),
 }
 """Every plot by the end of its file's name."""
 

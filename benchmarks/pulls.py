@@ -19,7 +19,6 @@ from benchmarks.pulls_site import FAR_MS, Pulled, Site, site
 
 PART: Final = "pull"
 _REPEATS: Final = 9
-_BYTES_BAR: Final = 0.3
 _LAYER_BYTES: Final = 64 * 1024 * 1024
 _MB: Final = 1_000_000
 _MS: Final = 1_000
@@ -46,10 +45,9 @@ def _ten(made: Site, rounds: int, tell: Callable[[str], None]) -> list[Figure]:
 def _round(made: Site, carrier: str, place: str, numbers: "count[int]") -> Round:
     """Do one round of pulls, in repositories that nobody has seen before; by turns another way comes first."""
     number = next(numbers)
-    pulls: dict[str, Callable[[], Pulled]] = {}
-    for way, pull in ((DIRECT, made.direct), (THROUGH, made.through)):
-        name = push_ten(made.registry, f"bench/{carrier.lower()}/{number}-{way}", carrier)
-        pulls[way] = partial(pull, f"{place}/{name}")
+    ways = {DIRECT: made.direct, THROUGH: made.through}
+    names = {way: push_ten(made.registry, f"bench/{carrier.lower()}/{number}-{way}", carrier) for way in ways}
+    pulls = {way: partial(pull, f"{place}/{names[way]}") for way, pull in ways.items()}
     turn = list(pulls) if number % 2 else list(reversed(pulls))
     first, asked = {}, {}
     for way in turn:
@@ -63,28 +61,34 @@ def _round(made: Site, carrier: str, place: str, numbers: "count[int]") -> Round
         with made.asked() as asked[REPEATED, way]:
             pulls[way]()
     repeated: dict[str, list[Pulled]] = {DIRECT: [], THROUGH: []}
+    heads: list[float] = []
     with contextlib.ExitStack() as watching:
         steps = watching.enter_context(made.steps()) if carrier == INLINE else {}
         for _ in range(_REPEATS):
+            heads.append(made.head(names[THROUGH]))
             for way in turn:
                 repeated[way].append(pulls[way]())
     made.forget(first[DIRECT].image_id)
-    return Round(first, repeated, asked, steps)
+    return Round(first, repeated, asked, steps, heads)
 
 
 def _starting(made: Site, rounds: int, tell: Callable[[str], None]) -> Iterator[Figure]:
-    """Measure how much longer the first pull of a process takes than its second."""
+    """Measure how much longer the first pull of a process takes than its second, and what it leaves in memory."""
     name = f"{made.near}/{push_ten(made.registry, 'bench/start', INLINE)}"
     made.forget(made.through(name).image_id)
     longer: list[float] = []
+    memory: list[float] = []
     for number in range(rounds):
         tell(f"first pull of a process: round {number + 1} of {rounds}")
         made.restart()
         image_id = made.through(name).image_id
         made.restart()
-        longer.append(_MS * (made.through(name).seconds - made.through(name).seconds))
+        first = made.through(name).seconds
+        memory.append(made.memory())
+        longer.append(_MS * (first - made.through(name).seconds))
         made.forget(image_id)
-    yield figure(PART, "a process's first pull: added", "ms", longer, is_compared=False)
+    yield figure(PART, "first after a restart: added", "ms", longer, is_compared=False)
+    yield figure(PART, "after the first pull: memory (RSS)", "MB", memory)
 
 
 def _builds(made: Site, rounds: int, tell: Callable[[str], None]) -> Iterator[Figure]:
@@ -105,8 +109,8 @@ def _builds(made: Site, rounds: int, tell: Callable[[str], None]) -> Iterator[Fi
     yield figure(PART, "four builds: seconds, direct", "s", seconds[DIRECT], is_compared=False)
     yield figure(PART, "four builds: seconds / direct", "x", ratios(seconds[THROUGH], seconds[DIRECT]))
     yield figure(PART, "four builds: pulled", "MB", _megabytes(sized[THROUGH]), is_compared=False)
-    yield figure(PART, "four builds: containerd 2.1+ (computed)", "MB", _megabytes(everything))
-    yield figure(PART, "four builds: bytes / containerd 2.1+", "x", ratios(sized[THROUGH], everything), bar=_BYTES_BAR)
+    yield figure(PART, "four builds: all of them (computed)", "MB", _megabytes(everything))
+    yield figure(PART, "four builds: bytes / containerd 2.1+", "x", ratios(sized[THROUGH], everything))
 
 
 def _megabytes(sizes: Sequence[float]) -> list[float]:

@@ -15,20 +15,22 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
+from http import HTTPStatus
 from pathlib import Path
 from typing import Final
 
 from benchmarks.pulls_images import REFERRERS
+from benchmarks.spending import memory_of
 from harness.containerd import Containerd
 from harness.cri import CriClient
 from harness.daemon import Daemon
+from harness.images import OCI_INDEX
 from harness.process import ChildProcess, connects, free_port
 from harness.registry import Registry
 
 FAR_MS: Final = 50
 """Network delay of a round trip to the far registry."""
 
-_PROGRAMS: Final = ("containerd", "docker-registry", "gcc")
 _HOSTS: Final = '[host."http://{address}"]\n  capabilities = ["pull", "resolve"]\n'
 _CONFIG: Final = """\
 [metrics]
@@ -74,9 +76,11 @@ class Site:
         self._daemon = daemon
         self._direct, self._through = CriClient(containerd.socket), CriClient(daemon.socket)
         self._metrics_port = metrics_port
+        self._bare = http.client.HTTPConnection("127.0.0.1", registry.port, timeout=10)
 
     def close(self) -> None:
         """Hang up."""
+        self._bare.close()
         self._direct.close()
         self._through.close()
 
@@ -94,6 +98,31 @@ class Site:
     def through(self, name: str) -> Pulled:
         """Pull through imagefit."""
         return _timed(self._through, name)
+
+    def head(self, name: str) -> float:
+        """Return the seconds of a bare HEAD for what a name of the near registry stands for.
+
+        Its connection is kept, as imagefit keeps its own from one pull to the next.
+
+        Args:
+            name: without the registry, such as ``a/b:1``.
+
+        Raises:
+            RuntimeError: the registry does not know the name.
+        """
+        repository, _, tag = name.rpartition(":")
+        started = time.perf_counter()
+        self._bare.request("HEAD", f"/v2/{repository}/manifests/{tag}", headers={"Accept": OCI_INDEX})
+        answer = self._bare.getresponse()
+        answer.read()
+        seconds = time.perf_counter() - started
+        if answer.status != HTTPStatus.OK:
+            raise RuntimeError(f"HEAD of {name}: {answer.status}")
+        return seconds
+
+    def memory(self) -> float:
+        """Return the MB that imagefit has resident."""
+        return memory_of(self._daemon.pid).resident
 
     def forget(self, image_id: str) -> None:
         """Have containerd remove an image with all its names and bytes."""
@@ -136,12 +165,7 @@ class Site:
 
 @contextlib.contextmanager
 def site() -> Iterator[Site]:
-    """Start all parts, and end them whatever happens inside.
-
-    Raises:
-        RuntimeError: a program is missing.
-    """
-    _require()
+    """Start all parts, and end them whatever happens inside."""
     root = Path(tempfile.mkdtemp(prefix="if-bench-"))
     try:
         with contextlib.ExitStack() as ending:
@@ -152,7 +176,7 @@ def site() -> Iterator[Site]:
                 containerd.configure_host(address, _HOSTS.format(address=address))
             metrics_port = free_port()
             config = _CONFIG.format(port=metrics_port, referrers=REFERRERS)
-            daemon = ending.enter_context(Daemon(root / "d", containerd.socket, config))
+            daemon = ending.enter_context(Daemon(root / "d", containerd.socket, config, verbose=False))
             made = Site(registry, far_port, containerd, daemon, metrics_port)
             ending.callback(made.close)
             yield made
@@ -174,10 +198,3 @@ def _timed(client: CriClient, name: str) -> Pulled:
     started = time.perf_counter()
     image_id = client.pull(name)
     return Pulled(image_id, time.perf_counter() - started)
-
-
-def _require() -> None:
-    os.environ["PATH"] = os.pathsep.join((os.environ.get("PATH", os.defpath), "/usr/sbin", "/sbin"))
-    missing = [program for program in _PROGRAMS if shutil.which(program) is None]
-    if missing:
-        raise RuntimeError(f"{', '.join(missing)} not installed: run `make system` as root")

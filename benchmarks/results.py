@@ -1,7 +1,7 @@
 """A run and the file that keeps it: the figures, and when, on what and of which commit they were measured.
 
-Knows the file's format. Leaves to ``comparing`` what two runs have to do with each other, to ``table`` and ``page`` how
-one is shown.
+Knows the file's format. Leaves to ``comparing`` what two runs have to do with each other, to ``table`` and the
+page on performance how one is shown.
 """
 
 import subprocess
@@ -70,8 +70,7 @@ def read_run(path: Path) -> Run:
 
 
 def write_run(run: Run, path: Path) -> None:
-    """Write a run to a file, whose folder is made."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    """Write a run to a file. Raises ``OSError`` where that cannot be done."""
     path.write_bytes(msgspec.json.format(msgspec.json.encode(run), indent=2) + b"\n")
 
 

@@ -1,8 +1,8 @@
 """From spawn to listening and to ready, and what the daemon spends when nobody calls.
 
-Knows how each is seen from outside, and what it is compared with: the same interpreter that does nothing, which is the
-machine's speed at this moment, and the smallest server of the same library, which is the floor. Leaves to ``spending``
-how a process is looked at.
+Knows how each is seen from outside, with metrics as the systemd unit has them, and what it is compared with: the same
+interpreter that does nothing, which is the machine's speed at this moment, and the smallest server of the same library,
+which is the floor. Leaves to ``spending`` how a process is looked at.
 """
 
 import socket
@@ -19,17 +19,25 @@ from typing import Final
 
 import grpc
 
-from benchmarks.measuring import Figure, figure, interleaved, ratios
+from benchmarks.measuring import SHARE, Figure, figure, interleaved, ratios
+from benchmarks.profiles import import_shares
 from benchmarks.spending import Memory, memory_of, spent_by
 from harness.containerd import Containerd
 from harness.daemon import Daemon
+from harness.process import free_port
 
 PART: Final = "start"
-NOTHING: Final = "python -c pass"
-BARE: Final = "bare grpc.aio"
+NOTHING: Final = "python"
+"""``python -c pass``: the interpreter that does nothing."""
+BARE: Final = "bare server"
 IMAGEFIT: Final = "imagefit"
-_LISTENING_BAR: Final = 5
-_IDLE_MB_BAR: Final = 45
+"""As its systemd unit runs it, with metrics."""
+WITHOUT_METRICS: Final = "without metrics"
+END: Final = f"{NOTHING}: spawn to end"
+ANSWERED: Final = f"{IMAGEFIT}: spawn to ImageStatus"
+READY: Final = f"{IMAGEFIT}: spawn to ready"
+PROPORTIONAL: Final = f"{IMAGEFIT}: idle memory (PSS)"
+PRIVATE: Final = f"{IMAGEFIT}: idle memory, private"
 _MS: Final = 1_000
 _WAIT_SECONDS: Final = 20
 _LOOK_SECONDS: Final = 0.0002
@@ -75,7 +83,8 @@ def measure(rounds: int, tell: Callable[[str], None]) -> list[Figure]:
     """
     with tempfile.TemporaryDirectory(prefix="ifb-") as name, Containerd(Path(name) / "c") as containerd:
         daemon = Daemon(Path(name) / "d", containerd.socket)
-        imagefit = (str(Path(sys.executable).with_name("imagefit")), "--config", str(daemon.config_file), "serve")
+        quiet = (str(Path(sys.executable).with_name("imagefit")), "--config", str(daemon.config_file), "serve")
+        imagefit = (*quiet, "--metrics", f"127.0.0.1:{free_port()}")
         bare_socket = Path(name) / "b.sock"
         bare = (sys.executable, str(Path(__file__).with_name("bare_server.py")), str(bare_socket))
         ways: dict[str, Callable[[], _Started]] = {
@@ -88,11 +97,13 @@ def measure(rounds: int, tell: Callable[[str], None]) -> list[Figure]:
             {
                 f"{BARE}, idle": partial(_idle, bare, bare_socket),
                 f"{IMAGEFIT}, idle": partial(_idle, imagefit, daemon.socket),
+                f"{WITHOUT_METRICS}, idle": partial(_idle, quiet, daemon.socket),
             },
             rounds,
             tell,
         )
-    return [*_start_figures(starts), *_idle_figures(*idles.values())]
+    tell("profile of the imports")
+    return [*_start_figures(starts), *_idle_figures(*idles.values()), *_import_figures()]
 
 
 def listening_name_of(way: str) -> str:
@@ -107,35 +118,42 @@ def idle_name_of(way: str) -> str:
 
 def _start_figures(starts: dict[str, list[_Started]]) -> Iterator[Figure]:
     floors = [one.ready for one in starts[NOTHING]]
-    yield figure(PART, f"{NOTHING}: spawn to end", "ms", [one * _MS for one in floors], is_compared=False)
-    for way, bar in ((BARE, None), (IMAGEFIT, _LISTENING_BAR)):
+    yield figure(PART, END, "ms", [one * _MS for one in floors], is_compared=False)
+    for way in (BARE, IMAGEFIT):
         listening = [one.listening for one in starts[way]]
         name = listening_name_of(way)
         yield figure(PART, name, "ms", [one * _MS for one in listening], is_compared=False)
-        yield figure(PART, f"{name} / {NOTHING}", "x", ratios(listening, floors), bar=bar)
+        yield figure(PART, f"{name} / {NOTHING}", "x", ratios(listening, floors))
     steps = {
-        "spawn to the first ImageStatus": [one.answered for one in starts[IMAGEFIT]],
-        "spawn to ready": [one.ready for one in starts[IMAGEFIT]],
+        ANSWERED: [one.answered for one in starts[IMAGEFIT]],
+        READY: [one.ready for one in starts[IMAGEFIT]],
     }
     for step, seconds in steps.items():
-        yield figure(PART, f"{IMAGEFIT}: {step}", "ms", [one * _MS for one in seconds], is_compared=False)
-        yield figure(PART, f"{IMAGEFIT}: {step} / {NOTHING}", "x", ratios(seconds, floors))
+        yield figure(PART, step, "ms", [one * _MS for one in seconds], is_compared=False)
+        yield figure(PART, f"{step} / {NOTHING}", "x", ratios(seconds, floors))
 
 
-def _idle_figures(bare: Sequence[_Idle], imagefit: Sequence[_Idle]) -> Iterator[Figure]:
-    for way, idles, bar in ((BARE, bare, None), (IMAGEFIT, imagefit, _IDLE_MB_BAR)):
+def _idle_figures(bare: Sequence[_Idle], imagefit: Sequence[_Idle], quiet: Sequence[_Idle]) -> Iterator[Figure]:
+    for way, idles in ((BARE, bare), (IMAGEFIT, imagefit), (WITHOUT_METRICS, quiet)):
         resident = [one.memory.resident for one in idles]
-        yield figure(PART, idle_name_of(way), "MB", resident, bar=bar, is_compared=way == IMAGEFIT)
+        yield figure(PART, idle_name_of(way), "MB", resident, is_compared=way != BARE)
+    for way, idles in ((BARE, bare), (IMAGEFIT, imagefit)):
         wakeups = [one.wakeups for one in idles]
         yield figure(PART, f"{way}: wake-ups when idle", "1/s", wakeups, is_compared=False)
         spent = [one.cpu_seconds * _MINUTE * _MS for one in idles]
         yield figure(PART, f"{way}: CPU of an idle minute", "ms", spent, is_compared=False)
     for name, unit, values in (
-        ("idle memory (PSS)", "MB", [one.memory.proportional for one in imagefit]),
-        ("idle memory, private", "MB", [one.memory.private for one in imagefit]),
-        ("threads when idle", "threads", [one.threads for one in imagefit]),
+        (PROPORTIONAL, "MB", [one.memory.proportional for one in imagefit]),
+        (PRIVATE, "MB", [one.memory.private for one in imagefit]),
+        (f"{IMAGEFIT}: threads when idle", "threads", [one.threads for one in imagefit]),
     ):
-        yield figure(PART, f"{IMAGEFIT}: {name}", unit, values)
+        yield figure(PART, name, unit, values)
+
+
+def _import_figures() -> Iterator[Figure]:
+    """Return what the imports before listening consist of; a profile, so it is looked at once."""
+    for package, share in import_shares().items():
+        yield figure(PART, f"share of the imports: {package}", SHARE, [share], is_compared=False)
 
 
 def _nothing() -> _Started:

@@ -1,19 +1,26 @@
 """Figures on the screen: a table for each part, made for 80 columns, and one of what became worse.
 
-Knows how a number is written, which the page on performance shares.
+Knows how a number and a figure's row are written, which the page on performance shares.
 """
 
 import itertools
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Final, Literal
 
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from benchmarks.comparing import Change
-from benchmarks.measuring import Figure
+from benchmarks.measuring import SHARE, Figure
 
-_WHOLE_FROM = 100
+COLUMNS: Final = ("figure", "value", "rounds", "limit", "")
+"""What the cells of a ``row`` are."""
+State = Literal["", "ok", "MISSED"]
+"""Whether a limit is kept; empty where there is none."""
+
+_WHOLE_FROM: Final = 100
+_STYLES: Final[Mapping[State, str]] = {"": "", "ok": "green", "MISSED": "bold red"}
 
 
 def number(value: float) -> str:
@@ -24,7 +31,9 @@ def number(value: float) -> str:
 
 
 def quantity(value: float, unit: str) -> str:
-    """Return a number with its unit; a ratio, ``x``, has it close."""
+    """Return a number with its unit; a ratio, ``x``, has it close, a share is told in percent."""
+    if unit == SHARE:
+        return f"{value:.0%}"
     return f"{number(value)}x" if unit == "x" else f"{number(value)} {unit}"
 
 
@@ -34,15 +43,20 @@ def spread(figure: Figure) -> str:
     return "" if lowest == highest else f"{lowest} to {highest}"
 
 
+def row(figure: Figure) -> tuple[str, str, str, str, State]:
+    """Return the cells of a figure: name, value, range of its rounds, limit, and whether that is kept."""
+    limit = "" if figure.limit is None else f"≤ {number(figure.limit)}"
+    state: State = "" if figure.limit is None else "MISSED" if figure.is_missed else "ok"
+    return figure.name, quantity(figure.value, figure.unit), spread(figure), limit, state
+
+
 def print_figures(figures: Iterable[Figure], console: Console) -> None:
     """Print a table for each part, in the order of the figures."""
     for part, some in itertools.groupby(figures, key=lambda figure: figure.part):
-        table = _table(part, ("figure", "value", "rounds", "bar", ""))
+        table = _table(part, COLUMNS)
         for figure in some:
-            bar = "" if figure.bar is None else f"≤ {number(figure.bar)}"
-            table.add_row(
-                Text(figure.name), quantity(figure.value, figure.unit), spread(figure), bar, _state_of(figure)
-            )
+            name, value, rounds, limit, state = row(figure)
+            table.add_row(Text(name), value, rounds, limit, Text(state, style=_STYLES[state]))
         console.print(table)
         console.print()
 
@@ -59,12 +73,6 @@ def print_changes(changes: Sequence[Change], console: Console) -> None:
             Text(one.word, style="red" if one.fails else "yellow"),
         )
     console.print(table)
-
-
-def _state_of(figure: Figure) -> Text:
-    if figure.bar is None:
-        return Text("")
-    return Text("MISSED", style="bold red") if figure.is_missed else Text("ok", style="green")
 
 
 def _table(title: str, columns: Sequence[str]) -> Table:

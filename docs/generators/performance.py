@@ -1,12 +1,13 @@
 """``explanation/performance.md``: what was measured, with the figures of the committed base.
 
-Knows how figures become tables. Leaves the words to ``performance.md`` beside this module, which is written by hand,
-measuring to ``benchmarks``, and the plots to ``benchmarks.plots``. Marks in the hand-written part are replaced:
+Knows how figures become tables and words. Leaves the words to ``performance.md`` beside this module, which is written by
+hand, measuring to ``benchmarks``, and the plots to ``benchmarks.plots``. Marks in the hand-written part are replaced:
 
 - ``<!-- machine -->``: what the base was measured on.
-- ``<!-- bars -->``: every figure that has a bar, and whether it keeps it.
-- ``<!-- missed -->``: one line for each bar that is missed.
+- ``<!-- limits -->``: every limit, and whether it is kept.
+- ``<!-- missed -->``: one line for each limit that is missed.
 - ``<!-- figures of PART -->``: all figures of a part.
+- ``<!-- PART: FIGURE -->``: the value of a figure with its unit, within a line.
 """
 
 import re
@@ -14,19 +15,22 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Final
 
-from benchmarks.measuring import Figure
+from benchmarks.limits import LIMITS
 from benchmarks.parts import PARTS
 from benchmarks.results import BASE, Run, read_run
-from benchmarks.table import number, quantity, spread
+from benchmarks.table import COLUMNS, number, quantity, row
 from docs.generators.places import EXPLANATION
+
+NOT_MEASURED: Final = "*not measured*"
 
 _HAND_WRITTEN: Final = Path(__file__).with_suffix(".md")
 _HEAD: Final = """\
 <!-- Written by `make docs` from benchmarks/results/base.json; edit docs/generators/performance.md instead. -->
 
 """
-_MARK: Final = re.compile(r"<!-- (machine|bars|missed|figures of ([a-z-]+)) -->")
-_COLUMNS: Final = "| figure | value | rounds | bar | |\n|---|--:|--:|--:|---|"
+_MARK: Final = re.compile(r"<!-- (machine|limits|missed|figures of ([a-z-]+)) -->")
+_QUOTED: Final = re.compile(r"<!-- ([a-z-]+): (.+?) -->")
+_COLUMNS: Final = f"| {' | '.join(COLUMNS)} |\n|---|--:|--:|--:|---|"
 
 
 class UnknownMarkError(Exception):
@@ -42,44 +46,54 @@ def performance_page(text: str, run: Run) -> str:
     """Return the page.
 
     Args:
-        text: Markdown with marks, each on a line of its own.
+        text: Markdown with marks, each on a line of its own but those that quote a value.
         run: whose figures it shows.
 
     Raises:
         UnknownMarkError: a mark names a part that there is not.
     """
-    return _HEAD + _MARK.sub(lambda mark: "\n".join(_marked(mark, run)), text)
+    tables = _MARK.sub(lambda mark: "\n".join(_marked(mark, run)), text)
+    return _HEAD + _QUOTED.sub(lambda mark: _quoted(*mark.groups(), run), tables)
 
 
 def _marked(mark: "re.Match[str]", run: Run) -> Iterable[str]:
     if part := mark[2]:
         return _part(part, run)
-    return {"machine": _machine, "bars": _bars, "missed": _missed}[mark[1]](run)
+    return {"machine": _machine, "limits": _limits, "missed": _missed}[mark[1]](run)
+
+
+def _quoted(part: str, name: str, run: Run) -> str:
+    _check(part)
+    values = (quantity(one.value, one.unit) for one in run.figures if (one.part, one.name) == (part, name))
+    return next(values, NOT_MEASURED)
 
 
 def _part(part: str, run: Run) -> Iterator[str]:
-    if part not in PARTS:
-        raise UnknownMarkError(f"{part!r} is none of {', '.join(PARTS)}")
+    _check(part)
     figures = [figure for figure in run.figures if figure.part == part]
     if figures:
         yield _COLUMNS
-        yield from map(_row, figures)
+        yield from (_line(*row(figure)) for figure in figures)
     else:
-        yield "*Not measured in this run.*"
+        yield NOT_MEASURED
 
 
-def _bars(run: Run) -> Iterator[str]:
+def _limits(run: Run) -> Iterator[str]:
+    found = {(figure.part, figure.name): figure for figure in run.figures}
     yield "| part " + _COLUMNS.replace("\n", "\n|---")
-    yield from (f"| {figure.part} {_row(figure)}" for figure in run.figures if figure.bar is not None)
+    for (part, name), limit in LIMITS.items():
+        figure = found.get((part, name))
+        cells = row(figure) if figure else (name, NOT_MEASURED, "", f"≤ {number(limit)}", "")
+        yield f"| {part} {_line(*cells)}"
 
 
 def _missed(run: Run) -> Iterator[str]:
     missed = [figure for figure in run.figures if figure.is_missed]
     for one in missed:
-        bar = f"where {quantity(one.bar, one.unit)} was the aim" if one.bar is not None else ""
-        yield f"- {one.part}, {one.name}: {quantity(one.value, one.unit)}, {bar}"
+        _, value, _, limit, _ = row(one)
+        yield f"- {one.part}, {one.name}: {value}, limit {limit}"
     if not missed:
-        yield "No bar is missed."
+        yield "No limit is missed."
 
 
 def _machine(run: Run) -> Iterator[str]:
@@ -94,8 +108,11 @@ def _machine(run: Run) -> Iterator[str]:
     yield f"| load average | {run.load_before:g} before, {run.load_after:g} after |"
 
 
-def _row(figure: Figure) -> str:
-    bar = "" if figure.bar is None else f"≤ {number(figure.bar)}"
-    state = "" if figure.bar is None else "**missed**" if figure.is_missed else "ok"
-    name = figure.name.replace("|", "\\|")
-    return f"| {name} | {quantity(figure.value, figure.unit)} | {spread(figure)} | {bar} | {state} |"
+def _line(name: str, value: str, rounds: str, limit: str, state: str) -> str:
+    shown = f"**{state.lower()}**" if state == "MISSED" else state
+    return f"| {name.replace('|', chr(92) + '|')} | {value} | {rounds} | {limit} | {shown} |"
+
+
+def _check(part: str) -> None:
+    if part not in PARTS:
+        raise UnknownMarkError(f"{part!r} is none of {', '.join(PARTS)}")

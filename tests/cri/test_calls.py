@@ -11,12 +11,12 @@ import grpc.aio
 import pytest
 
 from fakes.containerd import ScriptedBackend
-from imagefit.cri.calls import Call, Metadata
+from imagefit.cri.calls import Call, CallMetadata
 
 UNARY = "/a.Service/Unary"
 STREAM = "/a.Service/Stream"
-INITIAL: Metadata = (("x-initial", "ahead"), ("x-bytes-bin", b"\xff"))
-TRAILING: Metadata = (("x-trailing", "behind"),)
+INITIAL: CallMetadata = (("x-initial", "ahead"), ("x-bytes-bin", b"\xff"))
+TRAILING: CallMetadata = (("x-trailing", "behind"),)
 
 
 class Scripted(ScriptedBackend):

@@ -16,7 +16,7 @@ import pytest
 from fakes.containerd import LIMITS, EventLoop, ScriptedBackend
 from fakes.images_api import FakeContainerd
 from imagefit.cri.backend import MESSAGE_OPTIONS, Backend
-from imagefit.cri.proxy import Own, Proxy
+from imagefit.cri.proxy import Answerers, Proxy
 from imagefit.cri.pulling import Pulls
 from imagefit.cri.records import Records
 from imagefit.cri.wire import PullRequest
@@ -68,15 +68,15 @@ class Imagefit:
     async def _start(self, backend: Path) -> None:
         self._backend = Backend(backend)
         self._server = grpc.aio.server(options=MESSAGE_OPTIONS)
-        proxy = Proxy(self._backend, self._own)
+        proxy = Proxy(self._backend, self._answerers)
         self._pulls = Pulls(proxy, Records(self._backend), self)
         self._health = proxy.forward_stream
         self._server.add_generic_rpc_handlers((proxy,))
         self._server.add_insecure_port(f"unix:{self.socket}")
         await self._server.start()
 
-    async def _own(self) -> Own:
-        return Own(self._pulls.pull, self._health)
+    async def _answerers(self) -> Answerers:
+        return Answerers(self._pulls.pull, self._health)
 
     async def _stop(self) -> None:
         await self._server.stop(0)

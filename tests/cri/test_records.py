@@ -459,3 +459,94 @@ def test_the_pulled_name_goes_only_once_the_others_are_written(scripted: Scripte
     run(scripted, pulls())
     run(scripted, pulls())
     assert left == [{**PLAIN, BY_CHILD: CHILD}] * 2
+
+
+def _managed(name: str, digest: str = CHILD) -> messages.Image:
+    target = messages.Descriptor(media_type="application/x", digest=digest, size=7)
+    return messages.Image(name=name, labels={"io.cri-containerd.image": "managed"}, target=target)
+
+
+def test_names_that_are_right_and_that_cri_has_missed_are_written_again(
+    scripted: ScriptedBackend, fake: FakeContainerd
+) -> None:
+    """As after a restart of containerd at which a piece of the image was not there."""
+    fake.records |= {name: _managed(name) for name in PLAIN}
+    fake.forgotten = set(PLAIN)
+    run(scripted, pulls())
+    assert fake.names() == PLAIN
+    assert fake.calls.count("Update") == len(PLAIN)
+
+
+@pytest.mark.parametrize("moved", [None, OTHER], ids=["removed", "moved-to-another-manifest-of-the-same-image"])
+def test_a_name_that_is_removed_or_moved_during_the_pull_is_put_right_though_cri_has_not_heard_of_it(
+    scripted: ScriptedBackend, fake: FakeContainerd, moved: str | None
+) -> None:
+    fake.records |= {name: _managed(name) for name in PLAIN}
+    fake.image_ids[OTHER] = fake.image_ids[CHILD]
+
+    async def work(records: Records, pulling: Callable[[str], Pull]) -> None:
+        async def pull() -> bytes:
+            await asyncio.sleep(0.1)  # the names have been looked at by then
+            reply = await pulling(CHOSEN.chosen_name)()
+            if moved is None:
+                fake.remembered[TAG] = fake.records.pop(TAG)
+            else:
+                fake.records[TAG] = _managed(TAG, moved)
+            return reply
+
+        await records.pulled(PULL, CHOSEN, pull)
+
+    run(scripted, work)
+    assert fake.names() == PLAIN
+
+
+def test_what_is_removed_while_it_should_show_is_written_again(scripted: ScriptedBackend, fake: FakeContainerd) -> None:
+    removed: list[str] = []
+
+    async def remove_once(method: str) -> None:
+        if method == "ImageStatus" and TAG in fake.records and not removed:
+            removed.append(TAG)
+            del fake.records[TAG]
+
+    fake.before_reply = remove_once
+    run(scripted, pulls())
+    assert removed == [TAG]
+    assert fake.names() == PLAIN
+
+
+@pytest.mark.parametrize("how", ["refused", "cancelled"])
+def test_a_record_stays_where_containerd_has_not_said_whether_it_was_there(
+    scripted: ScriptedBackend, fake: FakeContainerd, how: str
+) -> None:
+    fake.records[BY_CHILD] = _managed(BY_CHILD)
+
+    async def work(records: Records, pulling: Callable[[str], Pull]) -> None:
+        pull = asyncio.ensure_future(records.pulled(PULL, CHOSEN, pulling(CHOSEN.chosen_name)))
+        if how == "cancelled":
+            await asyncio.sleep(0)
+            pull.cancel()
+        with pytest.raises((RecordsError, asyncio.CancelledError)):
+            await pull
+        await records.settled(5)
+
+    if how == "refused":
+        fake.refusing.add("Get")
+    run(scripted, work)
+    assert fake.names() == {BY_CHILD: CHILD}
+
+
+def test_a_pull_as_asked_that_fails_keeps_no_record_of_a_chosen_one(
+    scripted: ScriptedBackend, fake: FakeContainerd
+) -> None:
+    async def work(records: Records, pulling: Callable[[str], Pull]) -> None:
+        async def fails() -> None:
+            async with records.kept(PULL, parse_reference(BY_CHILD)):
+                await records.pulled(PULL, CHOSEN, pulling(CHOSEN.chosen_name))
+                raise ConnectionError
+
+        with pytest.raises(ConnectionError):
+            await fails()
+        await records.settled(5)
+
+    run(scripted, work)
+    assert fake.names() == PLAIN

@@ -13,7 +13,7 @@ from fakes.containerd import EventLoop, ScriptedBackend
 from fakes.images_api import FakeContainerd
 from imagefit.cri import messages_pb2 as messages
 from imagefit.cri.backend import Backend
-from imagefit.cri.proxy import Own, Proxy
+from imagefit.cri.proxy import Answerers, Proxy
 from imagefit.cri.pulling import Pulls
 from imagefit.cri.records import Records
 from imagefit.cri.wire import PullRequest
@@ -64,15 +64,15 @@ class Imagefit:
     async def _start(self, backend: Path) -> None:
         self._backend = Backend(backend)
         self._server = grpc.aio.server()
-        proxy = Proxy(self._backend, self._own)
+        proxy = Proxy(self._backend, self._answerers)
         self._pulls = Pulls(proxy, Records(self._backend), self)
         self._health = proxy.forward_stream
         self._server.add_generic_rpc_handlers((proxy,))
         self._server.add_insecure_port(f"unix:{self.socket}")
         await self._server.start()
 
-    async def _own(self) -> Own:
-        return Own(self._pulls.pull, self._health)
+    async def _answerers(self) -> Answerers:
+        return Answerers(self._pulls.pull, self._health)
 
     async def _stop(self) -> None:
         await self._server.stop(0)

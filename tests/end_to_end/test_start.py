@@ -22,7 +22,8 @@ FITS, FAILS = {"oci.kernel.version": ">=2.6"}, {"oci.kernel.version": "<2.6"}
 
 # What forwarding calls takes, with a configuration that has been read; a new one here delays every start.
 BEFORE_LISTENING = {
-    *("imagefit", "imagefit.daemon", "imagefit.errors", "imagefit.listening", "imagefit.reload", "imagefit.version"),
+    *("imagefit", "imagefit.errors", "imagefit.version"),
+    *("imagefit.daemon", "imagefit.daemon.life", "imagefit.daemon.listening", "imagefit.daemon.reload"),
     *("imagefit.cli", "imagefit.cli.arguments", "imagefit.cli.parsing", "imagefit.cli.serve"),
     *("imagefit.config", "imagefit.config.changes", "imagefit.config.checking", "imagefit.config.conditions"),
     *("imagefit.config.keys", "imagefit.config.kinds", "imagefit.config.lines", "imagefit.config.merging"),
@@ -41,7 +42,7 @@ NOT_BEFORE_LISTENING = {
 }
 # The first pull's.
 NOT_WHILE_IDLE = {
-    *("imagefit.choosing", "imagefit.cri.wire", "imagefit.formats", "imagefit.registry", "imagefit.selection"),
+    *("imagefit.daemon.pulls", "imagefit.cri.wire", "imagefit.formats", "imagefit.registry", "imagefit.selection"),
     *("imagefit.service", "imagefit.trust.vouching", "aiohttp", "cryptography", "email", "google"),
     *("importlib.metadata", "prometheus_client", "yaml"),
 }
@@ -90,7 +91,7 @@ def test_nothing_is_imported_before_listening_that_listening_does_not_need(daemo
         imported = imported_until(process, "listening")
         process.send_signal(signal.SIGTERM)
         assert process.wait(20) == 0
-    assert {"imagefit.daemon", "grpc.aio"} <= imported
+    assert {"imagefit.daemon.life", "grpc.aio"} <= imported
     assert within(imported, {"imagefit"}) <= BEFORE_LISTENING
     assert not within(imported, NOT_BEFORE_LISTENING)
 

@@ -21,6 +21,8 @@ class FakeContainerd:
         records: name → record.
         image_ids: digest of a manifest → image ID; a pull of a digest that is not here is NOT_FOUND.
         hidden: names that ImageStatus does not show although they have records, as while events are late.
+        forgotten: names that ImageStatus does not show until their records are written, as where CRI missed them.
+        remembered: records by name that ImageStatus still shows, as while events of removals are late.
         refusing: method names (``Create``, ``ImageStatus``, …) that answer UNAVAILABLE.
         before_reply: called with a method's name before it replies; may raise or wait.
     """
@@ -29,6 +31,8 @@ class FakeContainerd:
         self.records: dict[str, messages.Image] = {}
         self.image_ids: dict[str, str] = {}
         self.hidden: set[str] = set()
+        self.forgotten: set[str] = set()
+        self.remembered: dict[str, messages.Image] = {}
         self.refusing: set[str] = set()
         self.calls: list[str] = []
         self.pulled: list[str] = []
@@ -65,6 +69,7 @@ class FakeContainerd:
         if image.name in self.records:
             await context.abort(grpc.StatusCode.ALREADY_EXISTS, f'image "{image.name}": already exists')
         self.records[image.name] = image
+        self.forgotten.discard(image.name)
         return messages.GetImageResponse(image=image).SerializeToString()
 
     async def _update(self, request: bytes, context: Any) -> bytes:
@@ -72,6 +77,7 @@ class FakeContainerd:
         name = update.image.name
         if name not in self.records:
             await context.abort(grpc.StatusCode.NOT_FOUND, f'image "{name}": not found')
+        self.forgotten.discard(name)
         if update.update_mask.paths:
             self.records[name].target.CopyFrom(update.image.target)
             self.records[name].labels.update(update.image.labels)
@@ -97,8 +103,8 @@ class FakeContainerd:
 
     async def _imagestatus(self, request: bytes, context: Any) -> bytes:
         name = messages.ImageStatusRequest.FromString(request).image.image.decode()
-        record = self.records.get(name)
+        record = self.records.get(name) or self.remembered.get(name)
         reply = messages.ImageStatusResponse()
-        if record is not None and name not in self.hidden:
+        if record is not None and name not in self.hidden | self.forgotten:
             reply.image.id = self.image_ids.get(record.target.digest, "")
         return reply.SerializeToString()

@@ -21,7 +21,15 @@ _TABLES = {
 class Daemon:
     """An ``imagefit serve`` whose socket, configuration, cache and log stand in one folder, which is the caller's."""
 
-    def __init__(self, root: Path, containerd_socket: Path, config: str = "", certs_dir: Path | None = None) -> None:
+    def __init__(
+        self,
+        root: Path,
+        containerd_socket: Path,
+        config: str = "",
+        certs_dir: Path | None = None,
+        *,
+        verbose: bool = True,
+    ) -> None:
         """Write the configuration.
 
         Args:
@@ -30,12 +38,14 @@ class Daemon:
             config: TOML; a table that it lacks (``server``, ``containerd``, ``registry``, ``decisions``) is written
                 here.
             certs_dir: the registry's ``config-path``; without it ``certs.d`` beside containerd's socket.
+            verbose: whether its log tells every step; False is how it runs on a node.
         """
         root.mkdir(parents=True, exist_ok=True)
         self.root = root
         self.socket = root / "i.sock"
         self.config_file = root / "config.toml"
         self._process = ChildProcess("imagefit", root / "imagefit.log")
+        self._options = ("--verbose",) if verbose else ()
         self._places = {
             "root": root,
             "containerd": containerd_socket,
@@ -69,7 +79,7 @@ class Daemon:
     def start(self) -> None:
         """Start it and wait until its socket accepts connections, at most 20 s."""
         self._process.start(
-            (sys.executable, "-m", "imagefit.cli.main", "--config", str(self.config_file), "serve", "--verbose")
+            (sys.executable, "-m", "imagefit.cli.main", "--config", str(self.config_file), "serve", *self._options)
         )
         self._process.wait_until(lambda: connects(self.socket))
 

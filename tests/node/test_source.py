@@ -59,6 +59,35 @@ def test_facts_that_are_not_old_are_not_looked_for_again(tmp_path: Path) -> None
 
 
 @dataclass
+class _Counting:
+    """Finds the same each time."""
+
+    name: str = "counting"
+    features: tuple[str, ...] = ()
+    calls: int = 0
+
+    def detect(self, host: HostView) -> Partial:
+        self.calls += 1
+        return Partial(Facts(flags={"local.counted": frozenset({"A"})}), ())
+
+
+def test_facts_that_are_found_again_stay_the_same_value(tmp_path: Path) -> None:
+    """Decisions are known again by it."""
+
+    async def ask() -> None:
+        counting = _Counting()
+        source = NodeSource(HostView(tmp_path), max_age_seconds=0, detectors=(counting,))
+        first = await source.node()
+        give_up = time.monotonic() + 10
+        while counting.calls < 3:
+            assert await source.node() is first
+            assert time.monotonic() < give_up
+            await asyncio.sleep(0.01)
+
+    asyncio.run(ask())
+
+
+@dataclass
 class _Warning:
     """Finds nothing, and something bad each time; the third time something else."""
 

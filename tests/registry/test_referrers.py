@@ -14,7 +14,6 @@ from fakes.registry import FakeRegistry
 from harness.registry import Registry
 from imagefit.errors import (
     ContentInvalidError,
-    InvalidIndexError,
     RegistryDeniedError,
     RegistryError,
     RegistryUnreachableError,
@@ -432,12 +431,20 @@ def test_a_list_beyond_the_limits_is_refused(
             referrers(registry.address)
 
 
-def test_annotations_are_passed_on_as_they_came_and_left_to_who_reads_the_list(registry: FakeRegistry) -> None:
-    good, bad = listed(ARTIFACTS[0]), listed(ARTIFACTS[1]) | {"annotations": [7]}
+@pytest.mark.parametrize("spoiled", [[7], {"created": 2024}, "text"], ids=["list", "number", "text"])
+def test_annotations_that_cannot_be_read_spoil_a_list_only_where_they_are_of_interest(
+    registry: FakeRegistry, other: FakeRegistry, spoiled: Any
+) -> None:
+    good, bad = listed(ARTIFACTS[0]), listed(ARTIFACTS[1]) | {"annotations": spoiled}
     registry.referrers.exists, registry.referrers.filters = True, False
     registry.referrers.body = listing([good, bad])
-    assert referrers(registry.address, NFD) == [good["digest"]]
-    with pytest.raises(InvalidIndexError):
+    put_by_api(other, ARTIFACTS[1])
+    hosts = (host_at(registry.address), host_at(other.address))
+    assert referrers(registry.address, NFD, hosts=hosts) == [good["digest"]]
+    assert other.requests == []
+    assert referrers(registry.address, SBOM, hosts=hosts) == [bad["digest"]], "the next host says it in order"
+    assert other.requests
+    with pytest.raises(ContentInvalidError, match="annotations"):
         referrers(registry.address, SBOM)
 
 

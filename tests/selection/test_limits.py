@@ -8,10 +8,13 @@ import pytest
 from builders import entry, index, node
 from imagefit.errors import BudgetSpentError
 from imagefit.formats.carriers import carried_by
+from imagefit.formats.contract import Fragment
 from imagefit.model.policy import Policy
+from imagefit.model.requirement import Problem
 from imagefit.model.truth import Truth
 from imagefit.selection import session as limits
 from imagefit.selection.gathering import MAX_FETCHES
+from imagefit.selection.judging import Judging, Limits
 from imagefit.selection.session import Selection
 
 
@@ -114,3 +117,12 @@ def test_work_ends_when_its_caller_no_longer_waits() -> None:
     selection = Selection(index(*entries), node(), Policy(), pulse=pulse)
     with pytest.raises(BudgetSpentError, match="over"):
         selection.decide()
+
+
+def test_documents_that_repeat_themselves_hold_ten_times_as_many_checks_at_most() -> None:
+    too_many = Problem("too many")
+    judging = Judging(node(), Limits(checks=10, too_many=too_many))
+    content = b'[{"a": "1"}, {"a": "1"}, {"a": "1"}, {"a": "1"}, {"a": "1"}]'
+    verdicts = [judging.verdict(Fragment(content + b" " * number, "place"), too_many) for number in range(21)]
+    assert all(verdict.alternatives for verdict in verdicts[:20])
+    assert verdicts[20].document.problems == (too_many,)

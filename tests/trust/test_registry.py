@@ -10,11 +10,11 @@ from harness.attaching import attach, sign_under_tag, sign_with_bundle
 from harness.images import NFD_ARTIFACT, NFD_LAYER, push_image
 from harness.registry import Registry
 from harness.signing import Json, p256
-from imagefit.metadata import Vouch
 from imagefit.model.oci import Descriptor
 from imagefit.model.reference import parse_reference
 from imagefit.registry.client import RegistryClient
 from imagefit.registry.host import RegistryHost
+from imagefit.service.metadata import Vouch
 from imagefit.trust.rules import KeyRules
 from imagefit.trust.vouching import voucher
 

@@ -27,9 +27,9 @@ from imagefit.model.facts import Node
 from imagefit.model.oci import ImageIndex, digest_of, parse_index
 from imagefit.model.policy import Policy, Pull
 from imagefit.model.reference import ImageReference, parse_reference
-from imagefit.report import Steps
 from imagefit.selection.explain import as_data
 from imagefit.service import Service
+from imagefit.service.report import Steps
 from imagefit.trust.vouching import voucher
 from imagefit.version import VERSION
 

@@ -1,6 +1,7 @@
 """``imagefit serve``: the daemon, started."""
 
 import gc
+import signal
 from pathlib import Path
 
 import msgspec
@@ -21,12 +22,14 @@ def serve(config_path: Path | None, *, verbose: bool, metrics: str = "") -> int:
         ListenError: the socket is in use or cannot be made.
         ImagefitError: it listened, and a part of it could not be started.
     """
+    # A reload that is asked for before anybody listens has nothing to do: the configuration is read afterwards.
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
     # What imports make stays: to look for garbage in it takes a sixth of the start. The daemon looks once it is made.
     gc.disable()
     try:
-        from imagefit.daemon import Overrides
-        from imagefit.daemon import serve as serve_forever
-        from imagefit.reload import LiveConfig
+        from imagefit.daemon.life import Overrides
+        from imagefit.daemon.life import serve as serve_forever
+        from imagefit.daemon.reload import LiveConfig
 
         _check_address(metrics)
         serve_forever(LiveConfig(config_path), Overrides(verbose=verbose, metrics_listen=metrics))

@@ -13,7 +13,7 @@ from typing import Any
 import grpc
 import grpc.aio
 
-from imagefit.cri.calls import Answer, Call, Metadata
+from imagefit.cri.calls import Answer, Call, CallMetadata, check
 from imagefit.cri.methods import CRI_VERSIONS, IMAGES_SERVICE, UNARY_METHODS
 from imagefit.telemetry import metrics
 
@@ -36,7 +36,7 @@ _CHANNEL_OPTIONS = (
     ("grpc.max_reconnect_backoff_ms", 1000),
     ("grpc.enable_retries", 0),
 )
-_NAMESPACE: Metadata = (("containerd-namespace", "k8s.io"),)
+_NAMESPACE: CallMetadata = (("containerd-namespace", "k8s.io"),)
 _CALL_SECONDS = 10.0
 
 # What metrics tell apart; a caller can ask for methods of any name.
@@ -55,8 +55,12 @@ class Backend:
 
         Args:
             socket: containerd's Unix socket.
+
+        Raises:
+            ImagefitError: this grpcio has not what calls are made with.
         """
         self._channel = grpc.aio.insecure_channel(f"unix:{socket}", options=_CHANNEL_OPTIONS)
+        check(self._channel)
         self._calls: set[Call] = set()
 
     async def call(self, method: str, request: bytes, timeout_seconds: float = _CALL_SECONDS) -> bytes:
@@ -72,7 +76,9 @@ class Backend:
         """
         return (await self.answer(method, request, _NAMESPACE, timeout_seconds)).reply
 
-    async def answer(self, method: str, request: bytes, metadata: Metadata, timeout_seconds: float | None) -> Answer:
+    async def answer(
+        self, method: str, request: bytes, metadata: CallMetadata, timeout_seconds: float | None
+    ) -> Answer:
         """Make a call with one reply; if the waiting is cancelled, the call is.
 
         Args:
@@ -89,7 +95,7 @@ class Backend:
 
     @contextlib.asynccontextmanager
     async def stream(
-        self, method: str, request: bytes, metadata: Metadata, timeout_seconds: float | None
+        self, method: str, request: bytes, metadata: CallMetadata, timeout_seconds: float | None
     ) -> AsyncIterator[Call]:
         """Make a call with any number of replies, which is cancelled if the context ends before it.
 

@@ -15,12 +15,36 @@ from typing import Any, Final, NamedTuple, TypeVar
 import grpc
 import grpc.aio
 
-Metadata = tuple[tuple[str, str | bytes], ...]
+from imagefit.errors import ImagefitError
+
+CallMetadata = tuple[tuple[str, str | bytes], ...]
 
 _END: Final[Any] = grpc.aio.EOF  # type: ignore[attr-defined] # missing in the stubs
 _OK: Final = 0
 _CODES: Final = {code.value[0]: code for code in grpc.StatusCode}
+_CORE: Final = (
+    *("unary_unary", "initiate_unary_stream", "receive_serialized_message", "status", "done", "cancel"),
+    *("is_locally_cancelled", "_status", "_initial_metadata"),
+)
 _Result = TypeVar("_Result")
+
+
+def check(channel: grpc.aio.Channel) -> None:
+    """Find out whether this grpcio has what is used here below its public classes.
+
+    Raises:
+        ImagefitError: it has not; better told before anybody is listened to than with every call.
+    """
+    try:
+        call = Call(channel, b"/check", None)
+        missing = [name for name in _CORE if not hasattr(call._core, name)]  # noqa: SLF001 - it is this module's
+    except (AttributeError, TypeError) as error:
+        missing = [str(error)]
+    if missing:
+        raise ImagefitError(
+            f"grpcio {grpc.__version__} is none that imagefit works with: {', '.join(missing)}",
+            advice="install a grpcio that imagefit's package allows",
+        )
 
 
 class Answer(NamedTuple):
@@ -33,8 +57,8 @@ class Answer(NamedTuple):
     """
 
     reply: bytes
-    initial: Metadata
-    trailing: Metadata
+    initial: CallMetadata
+    trailing: CallMetadata
 
 
 class Call:
@@ -61,17 +85,20 @@ class Call:
         return None if status is None else _code(status)
 
     @property
-    def initial(self) -> Metadata:
-        """Metadata that came ahead of the first reply; empty while there is none."""
+    def initial(self) -> CallMetadata:
+        """Metadata that came ahead of the first reply; empty while there is none.
+
+        Of a stream that ends at once the core at times forgets them.
+        """
         return self._core._initial_metadata or ()  # noqa: SLF001 - the public way is a coroutine
 
     @property
-    def trailing(self) -> Metadata:
+    def trailing(self) -> CallMetadata:
         """Metadata that came at the end; empty while it has not."""
         status = self._core._status  # noqa: SLF001 - see ``code``
         return (status and status.trailing_metadata()) or ()
 
-    async def answer(self, request: bytes, metadata: Metadata) -> Answer:
+    async def answer(self, request: bytes, metadata: CallMetadata) -> Answer:
         """Send a request and wait for its only reply.
 
         Raises:
@@ -81,7 +108,7 @@ class Call:
         self._raise_for_error()
         return Answer(reply, self.initial, self.trailing)
 
-    async def begin(self, request: bytes, metadata: Metadata) -> Metadata:
+    async def begin(self, request: bytes, metadata: CallMetadata) -> CallMetadata:
         """Send a request and wait for what comes ahead of its replies."""
         await self._seen_through(self._core.initiate_unary_stream(request, metadata))
         return self.initial

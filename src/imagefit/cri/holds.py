@@ -1,6 +1,6 @@
 """Who uses a name that chosen images are pulled by, so that its record goes when the last of them is done.
 
-Knows which of those records were there before. Leaves to ``records`` what else is written, and to ``images`` how
+Knows which of those records were there before. Leaves to ``records`` what else is written, and to ``images_api`` how
 containerd is asked. Why it is no lock over the pull: ``docs/adr/0002-holds-instead-of-a-lock-over-the-pull.md``.
 """
 
@@ -13,7 +13,7 @@ import grpc.aio
 
 from imagefit import telemetry
 from imagefit.cri.backend import retrieved
-from imagefit.cri.images import Images
+from imagefit.cri.images_api import Images
 from imagefit.cri.wire import Record, UnreadableMessageError
 
 log = telemetry.part("cri")
@@ -29,8 +29,8 @@ class Hold:
         method: a PullImage method, for its version.
         name: what they pull.
         users: how many there are.
-        existed: its record was there before the first of them.
-        asked_for: one of them asks for this very name.
+        existed: its record was there before the first of them; None as long as containerd has not said.
+        asked_for: this very name has been pulled as it was asked for.
         looking: the look at whether its record was there.
         removing: the removal of its record; who comes meanwhile waits for its end.
     """
@@ -38,7 +38,7 @@ class Hold:
     method: str
     name: str
     users: int = 0
-    existed: bool = False
+    existed: bool | None = None
     asked_for: bool = False
     looking: "asyncio.Future[Record | None] | None" = None
     removing: "asyncio.Future[None] | None" = None
@@ -91,7 +91,7 @@ class Holds:
         looking = hold.looking
         try:
             hold.existed = await asyncio.shield(looking) is not None
-        except grpc.aio.AioRpcError:
+        except (grpc.aio.AioRpcError, UnreadableMessageError):
             hold.looking = None if hold.looking is looking else hold.looking
             raise
 
@@ -99,7 +99,7 @@ class Holds:
         """Leave a hold, once for each time it was entered; return what ends when its record is as it has to be."""
         hold.users -= 1
         if not hold.users and hold.removing is None:
-            if not (hold.existed or hold.asked_for):
+            if hold.existed is False and not hold.asked_for:
                 hold.removing = self.begun(self._removed(hold))
                 return hold.removing
             del self._holds[hold.name]

@@ -1,4 +1,4 @@
-"""The gRPC server that kubelet talks to: every call is forwarded as raw bytes, but for its own.
+"""The gRPC server that kubelet talks to: every call is forwarded as raw bytes, but for those that imagefit answers.
 
 Knows how to be invisible: metadata, deadline, cancellation, status, details and trailers pass both ways. Leaves
 PullImage to ``pulling`` and health checks to ``health``, which may come later: nothing of them is imported here.
@@ -13,7 +13,7 @@ import grpc
 import grpc.aio
 
 from imagefit.cri.backend import Backend
-from imagefit.cri.calls import Answer, Metadata
+from imagefit.cri.calls import Answer, CallMetadata
 from imagefit.cri.methods import HEALTH_METHODS, PULL_METHODS, TRACEPARENT, UNARY_METHODS
 from imagefit.telemetry import tracing
 
@@ -23,8 +23,8 @@ Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"
 _HOP_BY_HOP = frozenset({"user-agent", "content-type", "te", "grpc-timeout", "grpc-accept-encoding"})
 
 
-class Own(NamedTuple):
-    """What imagefit answers itself.
+class Answerers(NamedTuple):
+    """What answers the calls that are not forwarded.
 
     Attributes:
         pull: answers PullImage.
@@ -38,15 +38,15 @@ class Own(NamedTuple):
 class Proxy(grpc.GenericRpcHandler):  # type: ignore[type-arg] # not generic at run time
     """Answers every method of every service by asking containerd."""
 
-    def __init__(self, backend: Backend, own: Callable[[], Awaitable[Own]]) -> None:
-        """Forward to ``backend`` and leave PullImage and health checks to ``own``.
+    def __init__(self, backend: Backend, answerers: Callable[[], Awaitable[Answerers]]) -> None:
+        """Forward to ``backend`` and leave PullImage and health checks to ``answerers``.
 
         Args:
             backend: containerd.
-            own: returns what answers them, once it is there: calls wait for it. If it raises, they end.
+            answerers: returns what answers them, once it is there: calls wait for it. If it raises, they end.
         """
         self._backend = backend
-        self._own = own
+        self._answerers = answerers
         self._handlers = {method: _unary(self.forward, method) for method in UNARY_METHODS}
         self._handlers |= {method: _unary(self._pull, method) for method in PULL_METHODS}
         self._handlers |= {method: _stream(self._health, method) for method in HEALTH_METHODS}
@@ -70,6 +70,7 @@ class Proxy(grpc.GenericRpcHandler):  # type: ignore[type-arg] # not generic at 
         try:
             return await self._backend.answer(method, request, _request_metadata(context), context.time_remaining())
         except grpc.aio.AioRpcError as error:
+            await _pass_initial(error.initial_metadata(), context)
             await _abort_with(error, context)
 
     async def forward_stream(self, method: str, request: bytes, context: Context) -> AsyncIterator[bytes]:
@@ -88,17 +89,17 @@ class Proxy(grpc.GenericRpcHandler):  # type: ignore[type-arg] # not generic at 
             await _abort_with(error, context)
 
     async def _pull(self, method: str, request: bytes, context: Context) -> bytes:
-        own = await self._there(context)
-        return await own.pull(method, request, context)
+        answerers = await self._there(context)
+        return await answerers.pull(method, request, context)
 
     async def _health(self, method: str, request: bytes, context: Context) -> AsyncIterator[bytes]:
-        own = await self._there(context)
-        async for reply in own.health(method, request, context):
+        answerers = await self._there(context)
+        async for reply in answerers.health(method, request, context):
             yield reply
 
-    async def _there(self, context: Context) -> Own:
+    async def _there(self, context: Context) -> Answerers:
         try:
-            return await self._own()
+            return await self._answerers()
         except Exception:  # told where it was raised
             await context.abort(grpc.StatusCode.UNAVAILABLE, "imagefit cannot answer: see its log")
             raise  # abort does not return
@@ -121,7 +122,7 @@ async def pass_on(answer: Answer, context: Context) -> None:
     _pass_trailing(answer.trailing, context)
 
 
-def _request_metadata(context: Context) -> Metadata:
+def _request_metadata(context: Context) -> CallMetadata:
     metadata = _passable(context.invocation_metadata())
     ours = tracing.traceparent()
     if not ours:
@@ -129,16 +130,16 @@ def _request_metadata(context: Context) -> Metadata:
     return (*((key, value) for key, value in metadata if key != TRACEPARENT), (TRACEPARENT, ours))
 
 
-def _passable(metadata: Any) -> Metadata:  # noqa: ANN401 - grpc's several metadata types
+def _passable(metadata: Any) -> CallMetadata:  # noqa: ANN401 - grpc's several metadata types
     return tuple([entry for entry in metadata if entry[0] not in _HOP_BY_HOP]) if metadata else ()
 
 
-async def _pass_initial(metadata: Metadata, context: Context) -> None:
+async def _pass_initial(metadata: Any, context: Context) -> None:  # noqa: ANN401 - grpc's several metadata types
     if passable := _passable(metadata):
         await context.send_initial_metadata(passable)
 
 
-def _pass_trailing(metadata: Metadata, context: Context) -> None:
+def _pass_trailing(metadata: CallMetadata, context: Context) -> None:
     if passable := _passable(metadata):
         context.set_trailing_metadata(passable)
 

@@ -1,9 +1,9 @@
 """The names that containerd keeps for a chosen image, so that the choice is invisible.
 
 Knows the steps around a rewritten pull: what was there, what has to be written, when it shows, what to take away again.
-Leaves to ``holds`` who else has to do with the pulled name, and to ``images`` how containerd is asked. containerd's own
-records are the only state; what is kept here lives only as long as the pulls that it is about. Source: containerd's CRI
-plugin (``internal/cri/server/images/image_pull.go``, ``createOrUpdateImageReference``).
+Leaves to ``holds`` who else has to do with the pulled name, and to ``images_api`` how containerd is asked.
+containerd's own records are the only state; what is kept here lives only as long as the pulls that it is about. Source:
+containerd's CRI plugin (``internal/cri/server/images/image_pull.go``, ``createOrUpdateImageReference``).
 """
 
 import asyncio
@@ -20,7 +20,7 @@ from imagefit import telemetry
 from imagefit.cri import wire
 from imagefit.cri.backend import Backend, retrieved
 from imagefit.cri.holds import Hold, Holds
-from imagefit.cri.images import Images
+from imagefit.cri.images_api import Images
 from imagefit.errors import RecordsError
 from imagefit.model.outcome import Rewrite
 from imagefit.model.reference import ImageReference
@@ -28,6 +28,7 @@ from imagefit.telemetry import metrics
 
 log = telemetry.part("cri")
 _SHOWN_SECONDS: Final = 10.0
+_WRITE_AGAIN_SECONDS: Final = 1.0
 
 
 @dataclass(slots=True)
@@ -71,9 +72,9 @@ class Records:
             yield
             return
         hold = await self._holds.entered(method, str(reference))
-        hold.asked_for = True
         try:
             yield
+            hold.asked_for = True
         finally:
             await asyncio.shield(self._holds.leave(hold))
 
@@ -117,8 +118,7 @@ class Records:
     async def _standing(self, rewrite: Rewrite) -> bytes | None:
         """Return the target of every name that a plain pull leaves, None where one of them has yet to be written.
 
-        It is looked for while containerd pulls, so that a repeated pull writes nothing and waits for nothing. A record
-        that was right then is as good as one that is written then; what became of it meanwhile shows in ImageStatus.
+        It is looked for while containerd pulls, so that a repeated pull writes nothing and waits for nothing.
         """
         try:
             records = await asyncio.gather(*map(self._images.get, rewrite.record_names))
@@ -143,9 +143,16 @@ class Records:
             target = await self._pulled_target(naming.rewrite)
         else:
             self._leave(naming)
-            if await self._is_shown(naming, image_id, 0):
+            if await self._stands(naming, image_id):
                 return
         await self._write(naming, target, image_id)
+
+    async def _stands(self, naming: _Naming, image_id: str) -> bool:
+        """Tell whether every name is still right, and shown: it may have been removed or moved during the pull."""
+        records, shown = await asyncio.gather(
+            asyncio.gather(*map(self._images.get, naming.rewrite.record_names)), self._is_shown(naming, image_id, 0)
+        )
+        return shown and all(record is not None and _is_right(record, naming.rewrite) for record in records)
 
     def _leave(self, naming: _Naming) -> "asyncio.Future[None]":
         """Begin, once, to leave the hold: its record is not what keeps the image any more."""
@@ -162,31 +169,34 @@ class Records:
     async def _write(self, naming: _Naming, target: bytes, image_id: str) -> None:
         """Write the records that are not right yet, and undo it where that fails or they do not show."""
         names = naming.rewrite.record_names
-        records = await asyncio.gather(*map(self._images.get, names))
-        wrong = {
-            name: record
-            for name, record in zip(names, records, strict=True)
-            if record is None or not _is_right(record, naming.rewrite)
-        }
+        before = dict(zip(names, await asyncio.gather(*map(self._images.get, names)), strict=True))
+        wrong = [name for name, record in before.items() if record is None or not _is_right(record, naming.rewrite)]
         try:
-            await _all_of(self._images.point(name, target) for name in wrong)
+            # Where all are right and do not show, CRI has missed them: it reads a record when that is written.
+            await self._point(wrong or names, target)
             self._leave(naming)
-            await self._show(naming, image_id)
+            await self._show(naming, target, image_id)
         except Exception:
-            await self._undo(wrong)
+            await self._undo(before)
             raise
 
-    async def _show(self, naming: _Naming, image_id: str) -> None:
-        if not await self._is_shown(naming, image_id, self._shown_seconds):
-            asked = naming.rewrite.reference
-            raise RecordsError(f"containerd did not show {asked} within {self._shown_seconds:g} s")
+    async def _point(self, names: Iterable[str], target: bytes) -> None:
+        await _all_of(self._images.point(name, target) for name in names)
+
+    async def _show(self, naming: _Naming, target: bytes, image_id: str) -> None:
+        """Wait until the names show; what does not is written again each second: it may have been removed meanwhile."""
+        started = time.monotonic()
+        while not await self._is_shown(naming, image_id, min(_WRITE_AGAIN_SECONDS, self._shown_seconds)):
+            if time.monotonic() - started >= self._shown_seconds:
+                metrics.RECORD_WAIT.observe(time.monotonic() - started)
+                asked = naming.rewrite.reference
+                raise RecordsError(f"containerd did not show {asked} within {self._shown_seconds:g} s")
+            await self._point(naming.rewrite.record_names, target)
+        metrics.RECORD_WAIT.observe(time.monotonic() - started)
 
     async def _is_shown(self, naming: _Naming, image_id: str, within_seconds: float) -> bool:
-        started = time.perf_counter()
         wanted = dict.fromkeys(naming.rewrite.record_names, image_id)
-        shown = await self._images.become(naming.method, wanted, within_seconds)
-        metrics.RECORD_WAIT.observe(time.perf_counter() - started)
-        return shown
+        return await self._images.become(naming.method, wanted, within_seconds)
 
     async def _undo(self, before: Mapping[str, wire.Record | None]) -> None:
         for name, record in before.items():

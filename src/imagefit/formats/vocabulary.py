@@ -34,7 +34,7 @@ LABEL_OF_FEATURES: Final = "platform.features"
 _MAX_VALUE_CHARACTERS: Final = 16_384
 _SHOWN_CHARACTERS: Final = 200
 _REMEMBERED: Final = 1024
-_MAX_REMEMBERED_CHARACTERS: Final = 64
+_MAX_REMEMBERED_CHARACTERS: Final = 128
 _CPU_FLAGS: Final = ("cpu.cpuid",)
 FREE_FACTS: Final = ("operator.fact", "local.feature", "local.label", ANYWHERE)
 """Where a fact is looked for that has no feature of its own: what the operator states or another tool wrote down."""
@@ -84,9 +84,9 @@ def checks_of_label(label: str, value: str) -> tuple[Check, ...]:
     Raises:
         InvalidDocumentError: the value is not of the label's kind.
     """
-    if len(label) + len(value) <= _MAX_REMEMBERED_CHARACTERS:
-        return _remembered(label, value)
-    return _checks_of_label(label, value)
+    if "," in value or len(label) + len(value) > _MAX_REMEMBERED_CHARACTERS:
+        return _checks_of_label(label, value)
+    return _remembered(label, value)
 
 
 def _checks_of_label(label: str, value: str) -> tuple[Check, ...]:
@@ -96,8 +96,8 @@ def _checks_of_label(label: str, value: str) -> tuple[Check, ...]:
     return row.read(_Asked(label, bounded(value), row.features, element))
 
 
-# A node sees the same labels again and again, in the sets of one index and from one image to the next. Only short ones
-# are remembered, which stand for few checks: no author can have megabytes kept.
+# A node sees the same labels again and again, in the sets of one index and from one image to the next. Lists are not
+# remembered, nor what is long: each of these stands for one check, and no author can have megabytes kept.
 _remembered: Final = lru_cache(_REMEMBERED)(_checks_of_label)
 
 

@@ -184,7 +184,7 @@ class Ranked(msgspec.Struct, frozen=True):
 
 
 class Rated(msgspec.Struct, frozen=True, gc=False):
-    """Entries of one kind, rated: what they have in common.
+    """Entries that are alike, rated: what they have in common.
 
     Attributes:
         positions: in the index, in ascending order; at least one.

@@ -79,7 +79,10 @@ class NodeSource:
         if error := detecting.exception():
             log.failure("detection-failed", error)
             return
-        self._known, self._detected_at = detecting.result(), time.monotonic()
+        self._detected_at = time.monotonic()
+        # The same facts stay the same value, by which decisions are known again.
+        if (found := detecting.result()) != self._known:
+            self._known = found
 
 
 def _faults(collected: Collected) -> Iterator[_Fault]:

@@ -65,6 +65,7 @@ class _List(msgspec.Struct, frozen=True, rename="camel"):
 
 
 _DECODER: Final = msgspec.json.Decoder(_List)
+_ANNOTATIONS_DECODER: Final = msgspec.json.Decoder(dict[str, str] | None)
 
 
 @dataclass(slots=True)
@@ -124,12 +125,20 @@ class Referrers:
         query: _Query = tuple(("artifactType", one) for one in types) if len(types) == 1 else ()
         question = Question(reference, auth, f"referrers/{digest}", _INDEX_MEDIA_TYPE, _NEEDED, query=query)
         try:
-            found = await self._asker.first(question, partial(self._at, fallback_tag(digest)))
+            found = await self._asker.first(question, partial(self._at, fallback_tag(digest), types))
         except ContentMissingError:
             found = []
-        return _encoded(one for one in found if not types or one.artifact_type in types)
+        return _encoded(found)
 
-    async def _at(self, tag: str, host: RegistryHost, question: Question) -> list[_Referrer]:
+    async def _at(self, tag: str, types: frozenset[str], host: RegistryHost, question: Question) -> list[_Referrer]:
+        """Return what a host lists of the types of interest."""
+        found = await self._listed_at(tag, host, question)
+        wanted = [one for one in found if not types or one.artifact_type in types]
+        for one in wanted:
+            _check_annotations(host, one)
+        return wanted
+
+    async def _listed_at(self, tag: str, host: RegistryHost, question: Question) -> list[_Referrer]:
         api = self._api(host, question)
         if not api.is_known(self._clock()):
             # One request finds out, the others wait for what it finds.
@@ -210,6 +219,13 @@ def _read(host: RegistryHost, body: bytes) -> list[_Referrer]:
     if found.media_type and found.media_type not in INDEX_MEDIA_TYPES:
         raise ContentInvalidError(f"{host.host}: the list of referrers is a {found.media_type[:100]!r}")
     return found.manifests or []
+
+
+def _check_annotations(host: RegistryHost, one: _Referrer) -> None:
+    try:
+        _ANNOTATIONS_DECODER.decode(bytes(one.annotations) or b"null")
+    except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError) as error:
+        raise ContentInvalidError(f"{host.host}: annotations of a referrer cannot be read: {error}") from error
 
 
 def _check_count(host: RegistryHost, found: list[_Referrer]) -> None:

@@ -14,9 +14,10 @@ from imagefit.formats.catalog import read
 from imagefit.formats.contract import Carried, Fragment, Locator, Profiles
 from imagefit.model.decision import DocumentVerdict, Verdict
 from imagefit.model.facts import Node
-from imagefit.model.requirement import Alternative, Document, Problem, Profile
+from imagefit.model.requirement import Alternative, Document, Problem, Profile, count_checks
 from imagefit.selection.match import Findings, judge_own, verdict_on
 
+_REPEATED = 10
 _TOO_LATE = Problem("not judged: the time is over")
 
 
@@ -28,7 +29,8 @@ class Limits(msgspec.Struct, frozen=True):
     """How much is judged.
 
     Attributes:
-        checks: most checks, each distinct one counted once.
+        checks: most checks, each distinct one counted once; documents hold ten times as many at most, however often
+            they repeat themselves.
         too_many: what is said of documents that ask for more.
         pulse: called again and again during the work, which ends with whatever this raises.
         is_late: tells whether the time is over; then nothing more is read or judged.
@@ -49,7 +51,7 @@ class Judging:
         """Start with none."""
         self._node = node
         self._limits = limits
-        self._checks = 0
+        self._checks = self._read_checks = 0
         self._findings = Findings(node, self._spend)
         # Each distinct piece is read and judged once: large indexes repeat the same few.
         self._documents: dict[Fragment | Profiles, Document] = {}
@@ -110,6 +112,9 @@ class Judging:
         if self._limits.is_late():
             return Document("", problems=(self._limits.too_late,), origin=piece.origin)
         document = read(piece)
+        self._read_checks += sum([count_checks(one.needs) for one in document.alternatives])
+        if self._read_checks > _REPEATED * self._limits.checks:
+            document = _unjudged(document, self._limits.too_many)
         return replace(document, origin=piece.origin) if piece.origin else document
 
 

@@ -20,10 +20,10 @@ from imagefit.model.oci import Descriptor, ImageIndex
 from imagefit.model.policy import Criterion, Policy
 from imagefit.model.requirement import Problem
 from imagefit.model.truth import Truth
+from imagefit.selection.alike import alike_in
 from imagefit.selection.conditions import Documents, Traits
 from imagefit.selection.gathering import MAX_FETCHES, Gathering, locators_in
 from imagefit.selection.judging import Judging, Limits
-from imagefit.selection.kinds import kinds_of
 from imagefit.selection.match import joined, with_documents
 from imagefit.selection.rank import (
     barred,
@@ -50,12 +50,12 @@ _ARTIFACT = Problem("an artifact, not an image")
 _SELF = Problem("the index lists itself")
 
 
-class _Kind(msgspec.Struct, eq=False):
-    """Entries of one kind on their way to a verdict.
+class _Alike(msgspec.Struct, eq=False):
+    """Entries that are alike, on their way to a verdict.
 
     Attributes:
-        number: of the kind.
-        positions: of its entries in the index, in ascending order.
+        number: among all that are alike, in the order of their first entries.
+        positions: of the entries in the index, in ascending order.
         descriptor: of the first of them.
         own: the verdict on the entries without their metadata.
         skipped: why metadata that is not there has not been fetched.
@@ -112,11 +112,11 @@ class Selection:
         self._referrers = Judging(self._node, Limits(MAX_OUTSIDE_CHECKS, _TOO_MANY_OUTSIDE, pulse, is_late, _TOO_LATE))
         self._traits = Documents(pulse)
         self._owns: dict[Hashable, Verdict] = {}
-        positions = kinds_of(index, by_digest=policy.trust_referrers)
-        self._kinds = [self._start(number, some) for number, some in enumerate(positions)]
+        positions = alike_in(index, by_digest=policy.trust_referrers)
+        self._alike = [self._start(number, some) for number, some in enumerate(positions)]
         self._gathering = Gathering(
             index.digest,
-            [kind.descriptor for kind in self._kinds],
+            [alike.descriptor for alike in self._alike],
             families=families if policy.trust_referrers else (),
         )
 
@@ -138,7 +138,7 @@ class Selection:
 
     def decide(self) -> Decision:
         """Judge and rank every entry with what has been supplied."""
-        judged = [(kind.positions, self._verdict(kind)) for kind in self._kinds]
+        judged = [(alike.positions, self._verdict(alike)) for alike in self._alike]
         ranking = rank(
             self._index.entries, judged, self._policy, also_runs=self._node.also_runs, documents=self._traits
         )
@@ -155,12 +155,12 @@ class Selection:
 
     def _is_plain(self, chosen: Ranked) -> bool:
         """Tell whether containerd on its own would pull this entry and no other."""
-        plain = plain_choice([kind.descriptor for kind in self._kinds], self._node)
-        return [position for number in plain for position in self._kinds[number].positions] == [chosen.position]
+        plain = plain_choice([alike.descriptor for alike in self._alike], self._node)
+        return [position for number in plain for position in self._alike[number].positions] == [chosen.position]
 
     def _wanted_inside(self) -> tuple[Locator, ...]:
-        leading_on = [self._kinds[number] for number in self._gathering.leading_on]
-        pending = [(kind, locators) for kind in leading_on if (locators := self._locators(kind))]
+        leading_on = [self._alike[number] for number in self._gathering.leading_on]
+        pending = [(alike, locators) for alike in leading_on if (locators := self._locators(alike))]
         # An entry that may still fall to a referrer is not settled: what the index says of the others has to be there.
         best = self._best_settled_preference() if pending else None
         return self._worthwhile(pending, best, outside=False)
@@ -168,37 +168,37 @@ class Selection:
     def _wanted_outside(self) -> tuple[Locator, ...]:
         if not self._policy.trust_referrers:
             return ()
-        pending = [(kind, locators) for kind in self._kinds if (locators := self._outside_locators(kind))]
+        pending = [(alike, locators) for alike in self._alike if (locators := self._outside_locators(alike))]
         best = self._best_settled_preference() if pending else None
         return self._worthwhile(pending, best, outside=True)
 
     def _worthwhile(
-        self, pending: list[tuple[_Kind, tuple[Locator, ...]]], best: int | None, *, outside: bool
+        self, pending: list[tuple[_Alike, tuple[Locator, ...]]], best: int | None, *, outside: bool
     ) -> tuple[Locator, ...]:
         """Return what can still change the choice and is within the limit, and note why the rest is left out."""
         wanted: dict[Locator, None] = {}
-        for kind, locators in pending:
-            reason = self._needless(kind, self._inside(kind) if outside else kind.own, best)
+        for alike, locators in pending:
+            reason = self._needless(alike, self._inside(alike) if outside else alike.own, best)
             if reason is None and not self._gathering.reserve(locators):
                 reason = _TOO_MANY
             if reason is None:
                 wanted.update(dict.fromkeys(locators))
             elif outside:
-                kind.skipped_outside = reason
+                alike.skipped_outside = reason
             else:
-                kind.skipped = reason
+                alike.skipped = reason
         return tuple(wanted)
 
     def _decided_by(self, chosen: Ranked, runner_up: Ranked) -> Criterion:
         """Return what told the two apart; metadata that was not needed for it is not why an entry lost."""
-        skipped = (kind for kind in self._kinds if kind.skipped is _NOT_NEEDED)
-        is_skipped = any(runner_up.position in kind.positions for kind in skipped)
+        skipped = (alike for alike in self._alike if alike.skipped is _NOT_NEEDED)
+        is_skipped = any(runner_up.position in alike.positions for alike in skipped)
         return Criterion.PREFERENCE if is_skipped else decided_by(chosen, runner_up, self._policy.order)
 
-    def _start(self, number: int, positions: Sequence[int]) -> _Kind:
+    def _start(self, number: int, positions: Sequence[int]) -> _Alike:
         self._pulse()
         descriptor = self._index.entries[positions[0]]
-        return _Kind(number, positions, descriptor, self._own(descriptor))
+        return _Alike(number, positions, descriptor, self._own(descriptor))
 
     def _own(self, descriptor: Descriptor) -> Verdict:
         """Judge an entry without its metadata; those whose platforms need the same of the node are judged once."""
@@ -218,20 +218,20 @@ class Selection:
             return Verdict(Truth.NO, (), (), (_SELF, *verdict.problems))
         return verdict
 
-    def _locators(self, kind: _Kind) -> tuple[Locator, ...]:
-        return () if kind.excluded or kind.inside else self._gathering.missing(kind.number)
+    def _locators(self, alike: _Alike) -> tuple[Locator, ...]:
+        return () if alike.excluded or alike.inside else self._gathering.missing(alike.number)
 
-    def _outside_locators(self, kind: _Kind) -> tuple[Locator, ...]:
+    def _outside_locators(self, alike: _Alike) -> tuple[Locator, ...]:
         """Return what of an entry's referrers has still to be fetched; of one that the index excludes, nothing."""
-        if not self._policy.trust_referrers or kind.settled or self._inside(kind).truth is Truth.NO:
+        if not self._policy.trust_referrers or alike.settled or self._inside(alike).truth is Truth.NO:
             return ()
-        return tuple(locators_in(self._gathering.outside(kind.number)))
+        return tuple(locators_in(self._gathering.outside(alike.number)))
 
-    def _needless(self, kind: _Kind, known: Verdict, best: int | None) -> Problem | None:
+    def _needless(self, alike: _Alike, known: Verdict, best: int | None) -> Problem | None:
         """Return why more metadata of an entry than is ``known`` cannot change the choice, None where it can."""
         if self._complete:
             return None
-        traits = Traits(kind.descriptor, known, self._traits)
+        traits = Traits(alike.descriptor, known, self._traits)
         if surely_barred(self._policy, traits, known.truth):
             return _NO_CANDIDATE
         return _NOT_NEEDED if best is not None and highest_preference(self._policy, traits) < best else None
@@ -241,43 +241,43 @@ class Selection:
         if self._complete or self._policy.order[1] is not Criterion.PREFERENCE:
             return None
         settled = [
-            kind
-            for kind in self._kinds
-            if not kind.excluded and not self._locators(kind) and not self._outside_locators(kind)
+            alike
+            for alike in self._alike
+            if not alike.excluded and not self._locators(alike) and not self._outside_locators(alike)
         ]
-        traits = [self._traits_of(kind) for kind in settled if self._verdict(kind).truth is Truth.YES]
+        traits = [self._traits_of(alike) for alike in settled if self._verdict(alike).truth is Truth.YES]
         return max(
             (preference(self._policy, one) for one in traits if not barred(self._policy, one, Truth.YES)), default=None
         )
 
-    def _traits_of(self, kind: _Kind) -> Traits:
-        return Traits(kind.descriptor, self._verdict(kind), self._traits)
+    def _traits_of(self, alike: _Alike) -> Traits:
+        return Traits(alike.descriptor, self._verdict(alike), self._traits)
 
-    def _verdict(self, kind: _Kind) -> Verdict:
-        if kind.settled is not None:
-            return kind.settled
-        verdict = self._inside(kind)
+    def _verdict(self, alike: _Alike) -> Verdict:
+        if alike.settled is not None:
+            return alike.settled
+        verdict = self._inside(alike)
         if self._policy.trust_referrers and verdict.truth is not Truth.NO:
-            verdict = joined(verdict, *self._outside(kind))
-        if not self._locators(kind) and not self._outside_locators(kind):
-            kind.settled = verdict
+            verdict = joined(verdict, *self._outside(alike))
+        if not self._locators(alike) and not self._outside_locators(alike):
+            alike.settled = verdict
         return verdict
 
-    def _inside(self, kind: _Kind) -> Verdict:
+    def _inside(self, alike: _Alike) -> Verdict:
         """Judge an entry by what the index vouches for."""
         self._pulse()
-        verdict = kind.own if kind.excluded else kind.inside
+        verdict = alike.own if alike.excluded else alike.inside
         if verdict is None:
-            pieces = self._gathering.pieces(kind.number)
-            documents = [self._metadata.verdict(piece, kind.skipped) for piece in pieces]
-            verdict = with_documents(kind.own, documents)
-            kind.inside = None if self._locators(kind) else verdict
+            pieces = self._gathering.pieces(alike.number)
+            documents = [self._metadata.verdict(piece, alike.skipped) for piece in pieces]
+            verdict = with_documents(alike.own, documents)
+            alike.inside = None if self._locators(alike) else verdict
         return verdict
 
-    def _outside(self, kind: _Kind) -> tuple[list[DocumentVerdict], list[DocumentVerdict]]:
+    def _outside(self, alike: _Alike) -> tuple[list[DocumentVerdict], list[DocumentVerdict]]:
         """Return the judged referrers of an entry: those that count, and those that are only shown."""
-        pieces = self._gathering.outside(kind.number)
-        judged = [self._referrers.verdict(piece, kind.skipped_outside) for piece in pieces]
+        pieces = self._gathering.outside(alike.number)
+        judged = [self._referrers.verdict(piece, alike.skipped_outside) for piece in pieces]
         speaking = {origin.family for one in judged if (origin := one.document.origin) and _speaks(one)}
         deciding = next(({family} for family in self._policy.dialects if family in speaking), speaking)
         counting: list[DocumentVerdict] = []

@@ -1,7 +1,7 @@
 """The latest decisions of the daemon, kept in one file over restarts: JSON lines, bounded.
 
-Knows how records get into the file. Leaves reading to ``decision_file`` and what a record says to ``service``; no
-credentials can be in it since it is made from a decision.
+Knows how records get into the file. Leaves reading to ``decision_file`` and what a record says to ``service.report``;
+no credentials can be in it since it is made from a decision.
 
 The file is a favour: whatever the disk refuses costs records, never a pull. The event loop only hands records over; one
 thread writes them. When the file holds twice what is kept, its newest half goes byte for byte to a new file that takes

@@ -1,8 +1,8 @@
 """Every metric that imagefit has.
 
 Knows names, labels and what they may say. Leaves how it is counted to ``recorders``, where it is shown to
-``endpoint``, and what is counted to the callers. Nothing is recorded until ``enable``, and prometheus_client is not
-imported before: it costs 20 ms and 1.5 MiB.
+``daemon.endpoint``, and what is counted to the callers. Nothing is recorded until ``enable``, and prometheus_client is
+not imported before: it costs 20 ms and 1.5 MiB.
 """
 
 from typing import TYPE_CHECKING, Final

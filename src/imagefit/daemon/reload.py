@@ -1,8 +1,8 @@
 """The configuration of a running daemon: read at the start, and anew when its files change or on SIGHUP.
 
 Knows when a change is looked at and that a bad new configuration changes nothing. Leaves to ``config`` what the files
-say, and to the daemon what a new configuration does. A thread of its own waits, looks and reads, so that a file system
-that hangs stops nothing else, and the event loop wakes up for news only.
+say, and to ``idle`` and ``pulls`` what a new configuration does. A thread of its own waits, looks and reads, so that a
+file system that hangs stops nothing else, and the event loop wakes up for news only.
 """
 
 import asyncio

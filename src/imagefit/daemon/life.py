@@ -1,7 +1,7 @@
-"""The daemon: listens where kubelet looks, serves until it is told to stop, lets calls under way end.
+"""The life of the daemon: listens where kubelet looks, serves until it is told to stop, lets calls under way end.
 
 Knows the life of the socket and of the process, and that nothing is imported before it listens that forwarding a call
-does not need. Leaves everything that a call means to ``assembly``.
+does not need. Leaves everything that a call means to ``idle``.
 """
 
 import asyncio
@@ -9,6 +9,7 @@ import contextlib
 import gc
 import os
 import signal
+import socket
 import threading
 from collections.abc import Callable, Coroutine
 from functools import partial
@@ -23,24 +24,28 @@ import msgspec
 from imagefit import telemetry
 from imagefit.config import Config
 from imagefit.cri.backend import MESSAGE_OPTIONS, Backend
-from imagefit.cri.proxy import Own, Proxy
+from imagefit.cri.proxy import Answerers, Proxy
+from imagefit.daemon.listening import bind, claimed, follow_access
+from imagefit.daemon.reload import LiveConfig
 from imagefit.errors import ImagefitError
-from imagefit.listening import bind, claimed, follow_access
-from imagefit.reload import LiveConfig
 from imagefit.telemetry import configure_logging, log_crashes
 
 if TYPE_CHECKING:
-    from imagefit.assembly import Assembly
+    from imagefit.daemon.idle import Idle
 
 log = telemetry.part("daemon")
 _STOPPING = (signal.SIGTERM, signal.SIGINT)
 _ENDING_SECONDS = 5.0
 _FAILING_SECONDS = 1.0
+_EXIT_FAILED = 2
+_WAKE_UPS = 4096
 # Kubelet pings an idle connection; an answer must not depend on calls being under way.
 _SERVER_OPTIONS = (*MESSAGE_OPTIONS, ("grpc.keepalive_permit_without_calls", 1), ("grpc.so_reuseport", 0))
 
-Stop: TypeAlias = "asyncio.Queue[signal.Signals | Exception]"
-"""What asks for the end: a signal, or what keeps a part from being started."""
+Stop: TypeAlias = "asyncio.Queue[signal.Signals]"
+"""The signals that ask for the end."""
+Failed: TypeAlias = "asyncio.Future[Exception]"
+"""The first thing that keeps a part from being started."""
 
 
 class Overrides(msgspec.Struct, frozen=True):
@@ -75,11 +80,12 @@ async def _serve(live: LiveConfig, path: Path, overrides: Overrides) -> Exceptio
     """Serve until told to stop; return what kept a part from being started, if that is why it ended."""
     config = live.current
     stop = _stop_signals(live)  # before the socket tells anybody that this process is to be talked to
+    failed: Failed = asyncio.get_running_loop().create_future()
     async with contextlib.AsyncExitStack() as ending:
         backend = Backend(Path(config.containerd.socket))
         ending.push_async_callback(backend.close)
-        assembled: asyncio.Future[Assembly] = asyncio.get_running_loop().create_future()
-        proxy = Proxy(backend, partial(_own, assembled, stop))
+        ready: asyncio.Future[Idle] = asyncio.get_running_loop().create_future()
+        proxy = Proxy(backend, partial(_answerers, ready))
         server = grpc.aio.server(options=_SERVER_OPTIONS)
         server.add_generic_rpc_handlers((proxy,))
         bind(server, path)
@@ -87,70 +93,82 @@ async def _serve(live: LiveConfig, path: Path, overrides: Overrides) -> Exceptio
         _go_on(follow_access(Path(config.containerd.socket), path), ending)
         await asyncio.sleep(0)  # its first look comes before anybody is told that we listen
         log.info("listening", socket=path, containerd=config.containerd.socket, mode=config.policy.mode)
-        parts = partial(_assembly, config, backend, proxy, ending)
-        _go_on(_work(parts, assembled, live, overrides, stop, ending), ending)
-        told = await stop.get()
-        failure = told if isinstance(told, Exception) else None
+        fail = partial(_fail, failed)
+        make = partial(_idle, config, (backend, proxy), fail, ending)
+        _go_on(_work(make, ready, fail, live, overrides, ending), ending)
+        told = asyncio.ensure_future(stop.get())
+        ends: set[asyncio.Future[Any]] = {told, failed}
+        await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+        told.cancel()
+        failure = failed.result() if failed.done() else None
         drain_seconds = _FAILING_SECONDS if failure else live.current.server.drain_seconds
         log.info("stopping", drain_seconds=drain_seconds)
-        if assembled.done() and not assembled.exception():
-            assembled.result().stop()
+        ready.add_done_callback(_tell_stopping)
         await _drained(server, stop, drain_seconds)
     _ignore_signals()
     log.info("stopped")
-    _end_soon()
+    _end_soon(_EXIT_FAILED if failure else 0)
     return failure
 
 
-async def _own(assembled: "asyncio.Future[Assembly]", stop: Stop) -> Own:
-    assembly = await asyncio.shield(assembled)
-    try:
-        return await assembly.own()
-    except Exception as error:
-        _end(stop, error)
-        raise
+async def _answerers(ready: "asyncio.Future[Idle]") -> Answerers:
+    return await (await asyncio.shield(ready)).answerers()
+
+
+def _tell_stopping(ready: "asyncio.Future[Idle]") -> None:
+    """Tell the parts, once they are there: some are still made while calls under way are waited for."""
+    if not ready.cancelled() and ready.exception() is None:
+        ready.result().stop()
 
 
 async def _work(
-    parts: "Callable[[], Assembly]",
-    assembled: "asyncio.Future[Assembly]",
+    make: "Callable[[], Idle]",
+    ready: "asyncio.Future[Idle]",
+    fail: Callable[[Exception], None],
     live: LiveConfig,
     overrides: Overrides,
-    stop: Stop,
     ending: contextlib.AsyncExitStack,
 ) -> None:
     """Do everything but forwarding, until the end."""
     try:
-        await asyncio.to_thread(import_module, "imagefit.assembly")
-        gc.freeze()  # what is there by now stays: to look through it for garbage would hold up calls each time
+        await asyncio.to_thread(import_module, "imagefit.daemon.idle")
+        # What is there by now stays: to look through it for garbage would hold up calls each time, and so would a
+        # gc.collect() before this (tens of milliseconds); the garbage of importing, which stays as well, is small.
+        gc.freeze()
         gc.enable()
-        assembled.set_result(parts())
-        await assembled.result().start(overrides.metrics_listen, partial(_go_on, ending=ending))
+        ready.set_result(make())
+        await ready.result().start(overrides.metrics_listen, partial(_go_on, ending=ending))
     except Exception as error:  # noqa: BLE001 - whatever it is
-        if not assembled.done():
-            assembled.set_exception(error)
-        _end(stop, error)
+        if not ready.done():
+            ready.set_exception(error)
+            ready.exception()  # perhaps nobody waits for it
+        fail(error)
     else:
-        await live.follow(partial(_take, assembled.result(), overrides))
+        await live.follow(partial(_take, ready.result(), overrides))
 
 
-def _end(stop: Stop, error: Exception) -> None:
+def _fail(failed: Failed, error: Exception) -> None:
     """End the process, since a part of it cannot be started: a broken installation must show, not let pulls through."""
-    if stop.empty():
+    if not failed.done():
         log.failure("start-failed", error, consequence="imagefit ends")
-    stop.put_nowait(error)
+        failed.set_result(error)
 
 
-def _assembly(config: Config, backend: Backend, proxy: Proxy, ending: contextlib.AsyncExitStack) -> "Assembly":
-    from imagefit.assembly import Assembly
+def _idle(
+    config: Config,
+    forwarding: tuple[Backend, Proxy],
+    fail: Callable[[Exception], None],
+    ending: contextlib.AsyncExitStack,
+) -> "Idle":
+    from imagefit.daemon.idle import Idle
 
-    return Assembly(config, backend, proxy, ending)
+    return Idle(config, forwarding, fail, ending)
 
 
-def _take(assembly: "Assembly", overrides: Overrides, config: Config) -> None:
+def _take(idle: "Idle", overrides: Overrides, config: Config) -> None:
     """Have a new configuration take effect, as far as that needs no restart."""
     configure_logging(config.log_settings, verbose=overrides.verbose)
-    assembly.take(config)
+    idle.take(config)
 
 
 def _go_on(work: Coroutine[Any, Any, Any], ending: contextlib.AsyncExitStack) -> None:
@@ -180,6 +198,12 @@ def _stop_signals(live: LiveConfig) -> Stop:
     """Have signals reach the loop; not as its own handlers, since it takes these back by restoring the default."""
     stop: Stop = asyncio.Queue()
     loop = asyncio.get_running_loop()
+    # Python's handlers run in the main thread, which waits in the loop: a signal that another thread takes wakes it so.
+    woken, waking = socket.socketpair()
+    for end in (woken, waking):
+        end.setblocking(False)
+    loop.add_reader(woken, lambda: woken.recv(_WAKE_UPS))
+    signal.set_wakeup_fd(waking.detach(), warn_on_full_buffer=False)
     for one in _STOPPING:
         signal.signal(one, lambda number, _: loop.call_soon_threadsafe(stop.put_nowait, signal.Signals(number)))
     signal.signal(signal.SIGHUP, lambda *_: loop.call_soon_threadsafe(live.reload))
@@ -192,11 +216,11 @@ def _ignore_signals() -> None:
         signal.signal(one, signal.SIG_IGN)
 
 
-def _end_soon() -> None:
+def _end_soon(code: int) -> None:
     """End the process even if a thread does not: one that asks a dead name server cannot be called off.
 
     The socket is left as it is: by then it may be another daemon's, and a stale one is removed at the next start.
     """
-    ending = threading.Timer(_ENDING_SECONDS, os._exit, (0,))
+    ending = threading.Timer(_ENDING_SECONDS, os._exit, (code,))
     ending.daemon = True
     ending.start()

@@ -141,7 +141,7 @@ class Endpoint:
 
 def _limited(answer: Callable[[web.BaseRequest], Awaitable[web.StreamResponse]], seconds: float) -> web.Server:
     """Return an HTTP server that turns away what is too much: aiohttp itself waits for a request for ever."""
-    quiet = logging.getLogger("imagefit.endpoint")  # what clients send amiss is no event of ours
+    quiet = logging.getLogger("imagefit.daemon.endpoint")  # what clients send amiss is no event of ours
     quiet.setLevel(logging.CRITICAL + 1)
 
     class Limited(web.Server):

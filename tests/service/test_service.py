@@ -25,7 +25,6 @@ from imagefit.errors import (
     RegistryDeniedError,
     RegistryUnreachableError,
 )
-from imagefit.metadata import MAX_METADATA_BYTES
 from imagefit.model.credentials import AuthConfig
 from imagefit.model.facts import Node
 from imagefit.model.glob import Glob
@@ -45,8 +44,9 @@ from imagefit.model.policy import (
 )
 from imagefit.model.reference import ImageReference
 from imagefit.registry.client import Resolved
-from imagefit.report import Record
 from imagefit.service import Service
+from imagefit.service.metadata import MAX_METADATA_BYTES
+from imagefit.service.report import Record
 
 FITS = [{"oci.kernel.version": ">=5"}]
 FAILS = [{"oci.kernel.version": "<5"}]

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from imagefit.config import Config
+from imagefit.daemon.reload import LiveConfig
 from imagefit.errors import InvalidConfigurationError
 from imagefit.model.policy import Mode
-from imagefit.reload import LiveConfig
 from imagefit.telemetry import metrics
 
 ENFORCE, OBSERVE = '[policy]\nmode = "enforce"\n', '[policy]\nmode = "observe"\n'

@@ -10,7 +10,7 @@ import pytest
 
 from fakes.containerd import ScriptedBackend
 from imagefit.cri.backend import Backend
-from imagefit.readiness import Readiness
+from imagefit.daemon.readiness import Readiness
 
 VERSION = "/runtime.v1.RuntimeService/Version"
 

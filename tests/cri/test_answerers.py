@@ -13,7 +13,7 @@ import pytest
 from fakes.containerd import EventLoop, ScriptedBackend
 from imagefit.cri.backend import Backend
 from imagefit.cri.methods import HEALTH_METHODS, PULL_METHODS
-from imagefit.cri.proxy import Own, Proxy
+from imagefit.cri.proxy import Answerers, Proxy
 
 STATUS = "/runtime.v1.ImageService/ImageStatus"
 UNARY, STREAMS = sorted(PULL_METHODS), sorted(HEALTH_METHODS)
@@ -32,7 +32,7 @@ class Late:
 
     def come(self, error: Exception | None = None) -> None:
         """Have the answers there, or an error in their place."""
-        settle = (self._there.set_result, Own(self._pulled, self._checked)) if error is None else None
+        settle = (self._there.set_result, Answerers(self._pulled, self._checked)) if error is None else None
         self._loop.loop.call_soon_threadsafe(*(settle or (self._there.set_exception, error)))
 
     def call(self, method: str) -> "grpc.Future[bytes]":
@@ -46,15 +46,15 @@ class Late:
         self._loop.close()
         self.forwarded.stop()
 
-    async def _own(self) -> Own:
+    async def _answerers(self) -> Answerers:
         self.asked.set()
         return await asyncio.shield(self._there)
 
     async def _start(self, socket: Path, backend: Path) -> None:
-        self._there: asyncio.Future[Own] = asyncio.get_running_loop().create_future()
+        self._there: asyncio.Future[Answerers] = asyncio.get_running_loop().create_future()
         self._backend = Backend(backend)
         self._server = grpc.aio.server()
-        self._server.add_generic_rpc_handlers((Proxy(self._backend, self._own),))
+        self._server.add_generic_rpc_handlers((Proxy(self._backend, self._answerers),))
         self._server.add_insecure_port(f"unix:{socket}")
         await self._server.start()
 

@@ -13,7 +13,7 @@ import pytest
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as openmetrics
 from prometheus_client.parser import text_string_to_metric_families as prometheus
 
-from imagefit.endpoint import Endpoint
+from imagefit.daemon.endpoint import Endpoint
 from imagefit.errors import ListenError
 from imagefit.telemetry import metrics
 

@@ -11,7 +11,7 @@ from imagefit.model.decision import Decision
 from imagefit.model.outcome import Outcome, PassThrough, Reason, Refuse, Rewrite
 from imagefit.model.policy import Mode, Policy, Pull
 from imagefit.model.reference import parse_reference
-from imagefit.report import Record, Steps, Told, record, tell
+from imagefit.service.report import Record, Steps, Told, record, tell
 from imagefit.telemetry import metrics
 
 NODE = node(attributes={"kernel.version": {"full": "6.1.0"}})

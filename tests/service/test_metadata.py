@@ -12,7 +12,6 @@ from imagefit.cri.wire import PullRequest
 from imagefit.errors import RegistryUnreachableError
 from imagefit.formats.carriers import artifact_at, referrers_of
 from imagefit.formats.contract import Locator
-from imagefit.metadata import MAX_METADATA_BYTES, MAX_NOTES, MAX_OUTSIDE_BYTES, Metadata, Vouch
 from imagefit.model.credentials import AuthConfig
 from imagefit.model.facts import Node
 from imagefit.model.oci import Descriptor, parse_index
@@ -22,8 +21,9 @@ from imagefit.model.reference import ImageReference
 from imagefit.model.requirement import Origin, Problem
 from imagefit.registry.client import RegistryClient
 from imagefit.registry.host import RegistryHost
-from imagefit.report import Record
 from imagefit.service import Service
+from imagefit.service.metadata import MAX_METADATA_BYTES, MAX_NOTES, MAX_OUTSIDE_BYTES, Metadata, Vouch
+from imagefit.service.report import Record
 
 REFERENCE = ImageReference("registry.example.org", "team/app", tag="v1")
 AUTH = AuthConfig("user", "planted")

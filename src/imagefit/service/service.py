@@ -14,11 +14,9 @@ from typing import Any, Protocol, TypeVar
 from msgspec.structs import replace
 
 from imagefit import telemetry
-from imagefit.consequence import of_decision, of_error
 from imagefit.cri.wire import PullRequest
 from imagefit.errors import BudgetSpentError, ImagefitError, InvalidReferenceError, RecordsError
 from imagefit.formats.contract import Locator
-from imagefit.metadata import Metadata, Source, Vouch
 from imagefit.model.credentials import AuthConfig
 from imagefit.model.decision import Decision
 from imagefit.model.facts import Node
@@ -26,12 +24,14 @@ from imagefit.model.oci import INDEX_MEDIA_TYPES, Descriptor, parse_index
 from imagefit.model.outcome import Outcome, PassThrough, Reason, Refuse, Rewrite
 from imagefit.model.policy import Mode, Policies, Policy, Pull
 from imagefit.model.reference import ImageReference, parse_reference
-from imagefit.recent import Recent
 from imagefit.registry.client import Resolved
 from imagefit.registry.time_limit import time_limit
-from imagefit.report import Keep, Steps, Told, tell, tell_again
 from imagefit.selection.session import Selection
 from imagefit.selection.wording import cut
+from imagefit.service.consequence import of_decision, of_error
+from imagefit.service.metadata import Metadata, Source, Vouch
+from imagefit.service.recent import Recent
+from imagefit.service.report import Keep, Steps, Told, tell, tell_again
 from imagefit.telemetry import tracing
 
 log = telemetry.part("service")
@@ -173,7 +173,7 @@ class Service:
         except TimeoutError as error:
             raise BudgetSpentError(f"no decision within {budget_seconds:.3g} s") from error
         if is_alone and not complete:
-            self._recent.keep(reference, decision, node, len(content))
+            self._recent.keep(reference, decision, node)
         return decision
 
     def _tell(self, telling: Callable[[Told, Keep | None], None], told: Told) -> None:

@@ -1,4 +1,4 @@
-"""Entries of one kind are judged once, and come out as if each had been judged alone."""
+"""Entries that are alike are judged once, and come out as if each had been judged alone."""
 
 from itertools import combinations
 from typing import Any
@@ -9,7 +9,7 @@ from builders import Json, asks, digest, entry, index, index_bytes, node, prefer
 from imagefit.model.decision import Bar, Decision
 from imagefit.model.oci import ImageIndex, parse_index
 from imagefit.model.policy import Policy, Trait
-from imagefit.selection.kinds import kinds_of
+from imagefit.selection.alike import alike_in
 from imagefit.selection.session import Selection
 
 SETS: list[Json] = [{"oci.kernel.version": ">=5"}]
@@ -17,8 +17,8 @@ NODE = node(attributes={"kernel.version": {"full": "6.1.0"}})
 ARTIFACT = entry("artifact") | {"artifactType": "application/vnd.oci.image-compatibility.v1"}
 
 
-def kinds(*entries: Json, by_digest: bool = False) -> list[list[int]]:
-    return [list(positions) for positions in kinds_of(index(*entries), by_digest=by_digest)]
+def alike(*entries: Json, by_digest: bool = False) -> list[list[int]]:
+    return [list(positions) for positions in alike_in(index(*entries), by_digest=by_digest)]
 
 
 @pytest.mark.parametrize(
@@ -30,8 +30,8 @@ def kinds(*entries: Json, by_digest: bool = False) -> list[list[int]]:
         pytest.param([entry("a") | {"size": 1}, entry("b") | {"size": 2}], id="other sizes"),
     ],
 )
-def test_entries_that_say_the_same_of_themselves_are_of_one_kind(entries: list[Json]) -> None:
-    assert kinds(*entries) == [[0, 1]]
+def test_entries_that_say_the_same_of_themselves_are_alike(entries: list[Json]) -> None:
+    assert alike(*entries) == [[0, 1]]
 
 
 @pytest.mark.parametrize(
@@ -45,27 +45,27 @@ def test_entries_that_say_the_same_of_themselves_are_of_one_kind(entries: list[J
         pytest.param(entry("b") | {"platform": None}, id="no platform"),
     ],
 )
-def test_entries_that_differ_in_what_they_say_are_of_two_kinds(other: Json) -> None:
-    assert kinds(entry("a"), other) == [[0], [1]]
+def test_entries_that_differ_in_what_they_say_are_not_alike(other: Json) -> None:
+    assert alike(entry("a"), other) == [[0], [1]]
 
 
-def test_kinds_stand_in_the_order_of_their_first_entries() -> None:
-    found = kinds(entry("a"), entry("b", "linux/arm64"), entry("c"), entry("d", "linux/arm64"))
+def test_what_is_alike_stands_in_the_order_of_its_first_entries() -> None:
+    found = alike(entry("a"), entry("b", "linux/arm64"), entry("c"), entry("d", "linux/arm64"))
     assert found == [[0, 2], [1, 3]]
 
 
-def test_where_metadata_may_be_about_a_digest_every_entry_is_of_a_kind_of_its_own() -> None:
-    assert kinds(entry("a"), entry("b"), by_digest=True) == [[0], [1]]
-    assert kinds(entry("a"), ARTIFACT, entry("b")) == [[0], [1], [2]]
+def test_where_metadata_may_be_about_a_digest_no_two_entries_are_alike() -> None:
+    assert alike(entry("a"), entry("b"), by_digest=True) == [[0], [1]]
+    assert alike(entry("a"), ARTIFACT, entry("b")) == [[0], [1], [2]]
 
 
-def test_an_entry_that_is_the_index_itself_is_of_a_kind_of_its_own() -> None:
+def test_an_entry_that_is_the_index_itself_is_like_no_other() -> None:
     made = parse_index(index_bytes(entry("a"), entry("b")), digest("a"))
-    assert [list(one) for one in kinds_of(made, by_digest=False)] == [[0], [1]]
+    assert [list(one) for one in alike_in(made, by_digest=False)] == [[0], [1]]
 
 
 def apart(made: ImageIndex) -> ImageIndex:
-    """Return the same index with a platform value for every entry, so that no two are of one kind."""
+    """Return the same index with a platform value for every entry, so that no two are alike."""
     read = [parse_index(index_bytes(), made.digest)]
     for one in made.entries:
         alone: Any = {"digest": one.digest, "size": one.size, "platform": {"os": "linux", "architecture": "amd64"}}
@@ -85,8 +85,8 @@ def test_a_decision_is_the_same_whether_entries_are_judged_together_or_alone(pol
     bare, sets = entry("a")["platform"], entry("a", compatibilities=SETS)["platform"]
     made = index(*(entry(str(number)) | {"platform": sets if number % 3 else bare} for number in range(9)))
     single = apart(made)
-    assert len(kinds_of(made, by_digest=False)) == 2
-    assert len(kinds_of(single, by_digest=False)) == 9
+    assert len(alike_in(made, by_digest=False)) == 2
+    assert len(alike_in(single, by_digest=False)) == 9
     together, alone = (Selection(one, NODE, policy).decide() for one in (made, single))
     assert told(together) == told(alone)
 
@@ -97,7 +97,7 @@ def told(decision: Decision) -> list[Any]:
     return [chosen, decision.decided_by, decision.is_plain, *rows]
 
 
-def test_entries_of_one_kind_share_their_verdict_and_keep_their_own_digests() -> None:
+def test_entries_that_are_alike_share_their_verdict_and_keep_their_own_digests() -> None:
     ranking = Selection(index(entry("a"), entry("b"), entry("c")), NODE, Policy()).decide().ranking
     assert all(one.verdict is other.verdict for one, other in combinations(ranking, 2))
     assert [one.descriptor.digest for one in ranking] == [digest("a"), digest("b"), digest("c")]

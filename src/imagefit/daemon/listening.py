@@ -1,7 +1,7 @@
 """The socket where kubelet finds imagefit: whose it is, and who may connect.
 
 Knows that a live socket is never taken over, by a lock beside it, and that owner and mode are those of containerd's.
-Leaves what is served there to the daemon.
+Leaves what is served there to ``life``.
 """
 
 import asyncio
