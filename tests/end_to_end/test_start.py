@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 from threading import Thread
@@ -16,6 +17,7 @@ from harness.containerd import Containerd
 from harness.cri import CriClient
 from harness.daemon import Daemon
 from harness.images import push_image, push_index
+from harness.process import free_port
 from harness.registry import Registry
 
 FITS, FAILS = {"oci.kernel.version": ">=2.6"}, {"oci.kernel.version": "<2.6"}
@@ -158,3 +160,74 @@ def test_a_part_that_cannot_be_imported_ends_the_daemon_and_no_pull_goes_through
     assert "half an installation" in said
     assert name not in containerd.records()
     assert not daemon.socket.exists()
+
+
+def test_every_pull_that_waits_for_a_part_that_is_missing_is_told_so_and_other_calls_go_on(
+    daemon: Daemon, tmp_path: Path
+) -> None:
+    (tmp_path / "google").mkdir()
+    (tmp_path / "google" / "__init__.py").write_text('import time; time.sleep(0.5); raise ImportError("half")\n')
+    ended: list[grpc.RpcError] = []
+
+    def pull() -> None:
+        with CriClient(daemon.socket) as client, contextlib.suppress(grpc.RpcError):
+            try:
+                client.pull("127.0.0.1:1/nothing:1")
+            except grpc.RpcError as error:
+                ended.append(error)
+                raise
+
+    with started(daemon, PYTHONPATH=str(tmp_path)) as process, CriClient(daemon.socket) as other:
+        imported_until(process, "listening")
+        threads = [Thread(target=pull) for _ in range(3)]
+        for thread in threads:
+            thread.start()
+        while not ended:
+            other.version()
+        for thread in threads:
+            thread.join(20)
+        assert process.wait(20) == 2
+    assert [error.code() for error in ended] == [grpc.StatusCode.UNAVAILABLE] * 3
+    assert all("see its log" in str(error.details()) for error in ended)
+
+
+def test_a_watch_that_comes_before_its_part_ends_with_a_stop_at_once(daemon: Daemon) -> None:
+    with started(daemon) as process:
+        imported_until(process, "listening")
+        with grpc.insecure_channel(f"unix:{daemon.socket}", (("grpc.default_authority", "localhost"),)) as channel:
+            watch = channel.unary_stream("/grpc.health.v1.Health/Watch", bytes, bytes)(b"")
+            with CriClient(daemon.socket) as client:
+                client.version()  # what came before it has arrived
+            process.send_signal(signal.SIGTERM)
+            with contextlib.suppress(grpc.RpcError):
+                list(watch)
+            assert process.wait(20) == 0  # and not after the minute that calls under way are waited for
+
+
+def test_what_the_first_look_at_the_node_finds_is_counted(daemon: Daemon) -> None:
+    port = free_port()
+    command = "serve", "--metrics", f"127.0.0.1:{port}"
+    with subprocess.Popen(
+        (sys.executable, "-m", "imagefit.cli.main", "--config", str(daemon.config_file), *command),
+        stdin=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        try:
+            imported_until(process, "node")
+            with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=10) as answer:
+                text = answer.read().decode()
+        finally:
+            process.kill()
+    assert 'imagefit_detector_ok{detector="cpu"} 1.0' in text
+
+
+def test_a_reload_that_is_asked_for_while_it_starts_does_not_end_it(daemon: Daemon) -> None:
+    with started(daemon, "-X", "importtime") as process:
+        assert process.stderr is not None
+        # Of the imports, which take most of the time until it listens, the first ones.
+        next(line for line in process.stderr if "asyncio.events" in line)
+        process.send_signal(signal.SIGHUP)
+        imported_until(process, "listening")
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(20) == 0
