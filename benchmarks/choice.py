@@ -85,7 +85,9 @@ def measure(rounds: int, tell: Callable[[str], None]) -> list[Figure]:
     return [
         *(one for case in CASES for one in _times(*case, found[name_of(*case)])),
         *_linear(found),
-        *(figure(PART, name, "ms", [one * _MS for one in some], is_compared=False) for name, some in besides.items()),
+        figure(PART, _FIRST, "ms", [one * _MS for one in besides[_FIRST]], is_compared=False),
+        figure(PART, _OUTCOME, "ms", [one * _MS for one in besides[_OUTCOME]], is_compared=False),
+        figure(PART, _FOUND, "µs", [one * _US for one in besides[_FOUND]], is_compared=False),
         *memory,
         _not_judged(where),
         *_shares(where),

@@ -48,12 +48,12 @@ PARTS: Final[Mapping[str, Part]] = {
         (*_IMAGES, "h2load", "nginx", "socat"),
         minutes=1.5,
     ),
-    "choice": Part("decode, judge and rank an index of 10 to 10,000 entries", _in_module("choice"), minutes=0.3),
+    "choice": Part("decode, judge and rank an index of 10 to 10,000 entries", _in_module("choice"), minutes=0.25),
     "pull": Part(
         "what a pull takes longer, and what more it asks of the registry", _in_module("pulls"), _IMAGES, minutes=1.0
     ),
     "start": Part(
-        "from spawn to listening and to ready; what it spends when idle", _in_module("start"), _CONTAINERD, minutes=1.0
+        "from spawn to listening and to ready; what it spends when idle", _in_module("start"), _CONTAINERD, minutes=0.8
     ),
 }
 """Every part by its name, in the order in which they are measured and shown."""

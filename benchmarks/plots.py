@@ -61,17 +61,17 @@ def main() -> int:
 
 def _choice(axes: Axes, figures: _Figures) -> None:
     """Draw the time of a choice over the number of entries, a line for each kind of index."""
-    limits: dict[int, list[float]] = {entries: [] for entries in choice.SIZES}
+    limits: list[tuple[int, float]] = []
     for kind in dict.fromkeys(kind for kind, _ in choice.CASES):
         sizes = sorted(entries for one, entries in choice.CASES if one == kind)
         shown = {entries: figures[choice.name_of(kind, entries)] for entries in sizes}
         axes.plot(sizes, [one.value for one in shown.values()], marker="o", markersize=3, label=kind)
         for entries, one in shown.items():
             if one.limit is not None:
-                limits[entries].append(one.limit)
-    places = [(entries, limit) for entries, some in limits.items() for limit in some]
-    axes.plot(*zip(*places, strict=True), "_", markersize=14, color="black", label="limit")
-    axes.set(xscale="log", yscale="log", xlabel="entries of the index", ylabel="ms")
+                limits.append((entries, one.limit))
+                axes.annotate(kind, limits[-1], (9, -2), textcoords="offset points", fontsize=7)
+    axes.plot(*zip(*limits, strict=True), "_", markersize=14, color="black", label="limit")
+    axes.set(xscale="log", yscale="log", xlim=(7, 40_000), xlabel="entries of the index", ylabel="ms")
     axes.set_title("Time of one choice", loc="left")
     axes.grid(visible=True, which="major", alpha=0.3)
     axes.legend(frameon=False)
@@ -89,7 +89,7 @@ def _passing(axes: Axes, figures: _Figures) -> None:
     axes.set_yticks(range(len(calls)), [f"{call}, {at_once} at once" for call, at_once in calls])
     axes.invert_yaxis()
     axes.set_xlabel("times a direct call (p50)")
-    axes.set_title("Calls by way; black lines are limits", loc="left")
+    axes.set_title("Calls by way; the long line is a direct call, short black ones are limits", loc="left")
     axes.legend(frameon=False)
 
 

@@ -16,7 +16,7 @@ from typing import Any, Final
 
 STEPS: Final[Mapping[str, tuple[str, str]]] = {
     "read the index": ("imagefit.model.oci", "parse_index"),
-    "judge platforms": ("imagefit.selection.session", "Selection._start"),
+    "platforms": ("imagefit.selection.session", "Selection._start"),
     "read the sets": ("imagefit.selection.judging", "Judging._document"),
     "judge the sets": ("imagefit.selection.judging", "Judging._verdict_on"),
     "rank": ("imagefit.selection.rank", "rank"),

@@ -66,7 +66,8 @@ class Round:
     def split(self) -> dict[str, float]:
         """Return what the milliseconds added to a repeated pull consist of; means, which add up.
 
-        The last part is how much longer containerd's own pull by digest takes than one by tag; it can be below zero.
+        Naming is all that imagefit does besides, such as passing on what containerd answers. The last part is how much
+        longer containerd's own pull by digest takes than one by tag; it can be below zero.
         """
         resolve, choice, pull = (self._steps_ms(*steps) for steps in ((_RESOLVE,), _CHOICE, ("pull",)))
         direct, through = (
@@ -75,7 +76,7 @@ class Round:
         return {
             _RESOLVE: resolve,
             "choice": choice,
-            "naming, passing": through - resolve - choice - pull,
+            "naming": through - resolve - choice - pull,
             "pull by digest": pull - direct,
         }
 

@@ -24,10 +24,10 @@ _STYLES: Final[Mapping[State, str]] = {"": "", "ok": "green", "MISSED": "bold re
 
 
 def number(value: float) -> str:
-    """Return a number with three digits that count, and all of those before the point."""
+    """Return a number with three digits that count, all of those before the point and at most three after it."""
     if abs(value) >= _WHOLE_FROM:
         return f"{value:,.0f}"
-    return f"{value:.3g}"
+    return f"{round(value, 3) + 0.0:.3g}"  # no minus before a 0
 
 
 def quantity(value: float, unit: str) -> str:

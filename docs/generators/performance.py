@@ -1,7 +1,7 @@
 """``explanation/performance.md``: what was measured, with the figures of the committed base.
 
-Knows how figures become tables and words. Leaves the words to ``performance.md`` beside this module, which is written by
-hand, measuring to ``benchmarks``, and the plots to ``benchmarks.plots``. Marks in the hand-written part are replaced:
+Knows how figures become tables. Leaves the words to ``performance.md`` beside this module, which is written by hand,
+measuring to ``benchmarks``, and the plots to ``benchmarks.plots``. Marks in the hand-written part are replaced:
 
 - ``<!-- machine -->``: what the base was measured on.
 - ``<!-- limits -->``: every limit, and whether it is kept.
@@ -53,7 +53,7 @@ def performance_page(text: str, run: Run) -> str:
         UnknownMarkError: a mark names a part that there is not.
     """
     tables = _MARK.sub(lambda mark: "\n".join(_marked(mark, run)), text)
-    return _HEAD + _QUOTED.sub(lambda mark: _quoted(*mark.groups(), run), tables)
+    return _HEAD + _QUOTED.sub(lambda mark: _quoted(mark[1], mark[2], run), tables)
 
 
 def _marked(mark: "re.Match[str]", run: Run) -> Iterable[str]:

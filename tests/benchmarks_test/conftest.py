@@ -23,8 +23,8 @@ def a_run(*figures: Figure) -> Run:
 @pytest.fixture
 def run() -> Run:
     return a_run(
-        a_figure(bar=8.0),
-        a_figure("a list", bar=1.0),
+        a_figure(limit=8.0),
+        a_figure("a list", limit=1.0),
         a_figure("CPU", unit="µs", is_compared=False),
         a_figure("asked", part="pull", unit="requests", value=0.0, lowest=0.0, highest=0.0),
     )

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from benchmarks.choice import CASES, choose
-from benchmarks.indexes import CHECKS, KINDS, SHARED, index, node
+from benchmarks.indexes import CHECKS, KINDS, SHARED, UNMET, index, node
 from imagefit.model.facts import Node
 from imagefit.model.oci import MAX_DOCUMENT_BYTES
 from imagefit.model.truth import Truth
@@ -25,7 +25,7 @@ def sets(content: bytes) -> list[Any]:
 
 @pytest.mark.parametrize(
     ("kind", "distinct"),
-    [("bare", 1), ("equal sets", 1), ("shared sets", SHARED), ("distinct sets", 50), ("NFD rules", 50)],
+    [("bare", 1), ("equal sets", 1), ("shared sets", SHARED), ("distinct sets", 50), (UNMET, 50), ("NFD rules", 50)],
 )
 def test_entries_carry_as_many_distinct_sets(kind: str, distinct: int) -> None:
     carried = sets(index(kind, 50, "seed"))
@@ -34,7 +34,13 @@ def test_entries_carry_as_many_distinct_sets(kind: str, distinct: int) -> None:
 
 
 def test_every_kind_is_measured() -> None:
-    assert {kind for kind, _ in CASES} == set(KINDS)
+    assert {kind for kind, _ in CASES} | {UNMET} == set(KINDS)
+
+
+def test_of_unmet_sets_none_fits(where: Node) -> None:
+    decision = choose(index(UNMET, 50, "seed"), where)
+    assert decision.chosen is None
+    assert {ranked.verdict.truth for ranked in decision.ranking} == {Truth.NO}
 
 
 @pytest.mark.parametrize("kind", sorted(KINDS))
@@ -54,7 +60,7 @@ def test_a_set_asks_for_ten_checks(where: Node) -> None:
         assert len(alternative.needs) == CHECKS
 
 
-@pytest.mark.parametrize("kind", sorted(set(KINDS) - {"bare", "equal sets"}))
+@pytest.mark.parametrize("kind", sorted(set(KINDS) - {"bare", "equal sets", UNMET}))
 def test_some_entries_fit_and_some_do_not_and_all_are_read(kind: str, where: Node) -> None:
     decisions = [choose(index(kind, 100, str(seed)), where) for seed in range(3)]
     ranked = list(itertools.chain.from_iterable(decision.ranking for decision in decisions))

@@ -15,6 +15,7 @@ PART = "pass-through"
         pytest.param("x", 2.0, 2.0 * WORSE + 0.01, True, id="ratio-beyond"),
         pytest.param("x", 2.0, 0.1, False, id="ratio-better"),
         pytest.param("MB", 40.0, 51.9, False, id="memory-within"),
+        pytest.param("MB", 40.0, 52.1, True, id="memory-beyond"),
         pytest.param("requests", 10.0, 10.0, False, id="count-equal"),
         pytest.param("requests", 10.0, 10.5, True, id="count-any-more"),
         pytest.param("requests", 0.0, 1.0, True, id="count-from-none"),
@@ -22,11 +23,25 @@ PART = "pass-through"
     ],
 )
 def test_what_is_worse(unit: str, base: float, now: float, worse: bool) -> None:  # noqa: FBT001
-    assert is_worse(a_figure(unit=unit, value=base), a_figure(unit=unit, value=now)) is worse
+    before, after = (a_figure(unit=unit, value=value, lowest=value, highest=value) for value in (base, now))
+    assert is_worse(before, after) is worse
+
+
+@pytest.mark.parametrize(
+    ("unit", "lowest", "worse"),
+    [
+        pytest.param("x", 2.6, True, id="every-round-above-every-round-of-the-base"),
+        pytest.param("x", 2.5, False, id="a-round-as-low-as-one-of-the-base"),
+        pytest.param("requests", 1.0, True, id="a-count-whatever-its-rounds"),
+    ],
+)
+def test_what_may_be_chance_is_not_worse(unit: str, lowest: float, worse: bool) -> None:  # noqa: FBT001
+    base = a_figure(unit=unit, value=2.0, lowest=1.5, highest=2.5)
+    assert is_worse(base, a_figure(unit=unit, value=4.0, lowest=lowest, highest=5.0)) is worse
 
 
 def test_a_figure_that_became_worse_is_named_with_both_values() -> None:
-    (found,) = changes([a_figure(value=1.0)], [a_figure(value=2.0)], [PART])
+    (found,) = changes([a_figure(value=1.0, highest=1.2)], [a_figure(value=2.0)], [PART])
     assert (found.word, found.base, found.now, found.fails) == ("worse", 1.0, 2.0, True)
 
 

@@ -4,6 +4,7 @@ from functools import partial
 
 import pytest
 
+from benchmarks.limits import LIMITS
 from benchmarks.measuring import figure, interleaved, percentile, ratios
 from benchmarks_test.conftest import a_figure
 
@@ -14,12 +15,18 @@ def test_a_figure_is_the_median_of_its_rounds() -> None:
 
 
 @pytest.mark.parametrize(
-    ("value", "bar", "missed"),
+    ("value", "limit", "missed"),
     [(2.0, None, False), (2.0, 2.0, False), (2.01, 2.0, True)],
-    ids=["no-bar", "at-the-bar", "above"],
+    ids=["no-limit", "at-the-limit", "above"],
 )
-def test_a_bar_is_missed_above_it(value: float, bar: float | None, missed: bool) -> None:  # noqa: FBT001
-    assert a_figure(value=value, bar=bar).is_missed is missed
+def test_a_limit_is_missed_above_it(value: float, limit: float | None, missed: bool) -> None:  # noqa: FBT001
+    assert a_figure(value=value, limit=limit).is_missed is missed
+
+
+def test_a_figure_has_the_limit_of_the_table_and_no_other() -> None:
+    for (part, name), limit in LIMITS.items():
+        assert figure(part, name, "x", [1.0]).limit == limit
+        assert figure(part, f"another {name}", "x", [1.0]).limit is None
 
 
 def test_every_way_takes_its_turn_once_a_round_and_none_is_always_first() -> None:

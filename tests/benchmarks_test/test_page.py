@@ -6,9 +6,11 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.limits import LIMITS
+from benchmarks.measuring import figure
 from benchmarks.results import BASE, Run, read_run
 from benchmarks_test.conftest import a_figure, a_run
-from docs.generators.performance import UnknownMarkError, files, performance_page
+from docs.generators.performance import NOT_MEASURED, UnknownMarkError, files, performance_page
 
 
 def test_the_page_is_up_to_date() -> None:
@@ -33,21 +35,35 @@ def test_no_mark_is_left_and_no_link_is_dead() -> None:
 
 def test_a_mark_is_replaced_and_the_words_stay(run: Run) -> None:
     page = performance_page("Before.\n\n<!-- figures of pull -->\n\nAfter.\n", run)
-    table = "| figure | value | rounds | bar | |\n|---|--:|--:|--:|---|\n| asked | 0 requests |  |  |  |"
+    table = "| figure | value | rounds | limit |  |\n|---|--:|--:|--:|---|\n| asked | 0 requests |  |  |  |"
     assert page.split("\n\n", 1)[1] == f"Before.\n\n{table}\n\nAfter.\n"
 
 
-def test_figures_with_a_bar_say_whether_it_is_kept(run: Run) -> None:
-    rows = [line for line in performance_page("<!-- bars -->", run).splitlines() if line.startswith("| pass-through")]
-    assert rows == [
-        "| pass-through | a call | 2x | 1.5 to 2.5 | ≤ 8 | ok |",
-        "| pass-through | a list | 2x | 1.5 to 2.5 | ≤ 1 | **missed** |",
+def test_every_limit_is_a_row_that_says_whether_it_is_kept() -> None:
+    part, call = "pass-through", "ImageStatus, 1 at once: imagefit "
+    run = a_run(figure(part, f"{call}p50", "x", [7.0, 5.0, 8.0]), figure(part, f"{call}p99", "x", [7.5]))
+    _, _, *rows = performance_page("<!-- limits -->", run).split("\n\n", 1)[1].splitlines()
+    assert len(rows) == len(LIMITS)
+    assert rows[:3] == [
+        f"| {part} | {call}p50 | 7x | 5 to 8 | ≤ 8 | ok |",
+        f"| {part} | {call}p99 | 7.5x |  | ≤ 7 | **missed** |",
+        f"| {part} | ListImages, 1 at once: imagefit p50 | {NOT_MEASURED} |  | ≤ 5 |  |",
     ]
 
 
+def test_a_value_is_quoted_within_a_line(run: Run) -> None:
+    text = "It takes <!-- pass-through: a call --> and\n<!-- pull: asked -->; <!-- pull: a call -->."
+    assert performance_page(text, run).endswith(f"It takes 2x and\n0 requests; {NOT_MEASURED}.")
+
+
+def test_everything_that_the_page_shows_was_measured() -> None:
+    ((_, text),) = files().items()
+    assert NOT_MEASURED not in text
+
+
 def test_what_is_missed_is_listed_and_nothing_else(run: Run) -> None:
-    assert performance_page("<!-- missed -->", run).endswith("- pass-through, a list: 2x, where 1x was the aim")
-    assert performance_page("<!-- missed -->", a_run(a_figure(bar=8.0))).endswith("No bar is missed.")
+    assert performance_page("<!-- missed -->", run).endswith("- pass-through, a list: 2x, limit ≤ 1")
+    assert performance_page("<!-- missed -->", a_run(a_figure(limit=8.0))).endswith("No limit is missed.")
 
 
 def test_the_machine_is_told(run: Run) -> None:
@@ -57,12 +73,13 @@ def test_the_machine_is_told(run: Run) -> None:
 
 
 def test_a_mark_of_an_unknown_part_is_an_error(run: Run) -> None:
-    with pytest.raises(UnknownMarkError, match="'choise'"):
-        performance_page("<!-- figures of choise -->", run)
+    for mark in ("<!-- figures of choise -->", "<!-- choise: a call -->"):
+        with pytest.raises(UnknownMarkError, match="'choise'"):
+            performance_page(mark, run)
 
 
 def test_a_part_that_was_not_measured_is_told(run: Run) -> None:
-    assert "Not measured" in performance_page("<!-- figures of start -->", run)
+    assert NOT_MEASURED in performance_page("<!-- figures of start -->", run)
 
 
 def test_a_name_stays_in_its_cell(run: Run) -> None:

@@ -1,12 +1,17 @@
 """What was found is kept, and comes back the same."""
 
+import io
 import json
 import re
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
+from benchmarks.limits import LIMITS
 from benchmarks.machine import cpu_name, load_average, this_machine, version_in
+from benchmarks.measuring import ROUNDS
+from benchmarks.parts import PARTS
 from benchmarks.results import (
     BASE,
     FOLDER,
@@ -19,10 +24,11 @@ from benchmarks.results import (
     read_run,
     write_run,
 )
+from benchmarks.table import print_figures
 
 
 def test_a_run_comes_back_the_same(run: Run, tmp_path: Path) -> None:
-    path = tmp_path / "new/run.json"
+    path = tmp_path / "run.json"
     write_run(run, path)
     assert read_run(path) == run
 
@@ -66,8 +72,25 @@ def test_runs_of_one_day_have_files_of_their_own() -> None:
     assert path_of("2026-07-28T11:23Z") != path_of("2026-07-28T11:22Z")
 
 
-def test_the_base_can_be_read() -> None:
-    assert read_run(BASE).figures
+def test_the_base_is_a_whole_run_of_a_clean_tree() -> None:
+    base = read_run(BASE)
+    assert base.failed == ()
+    assert not base.is_dirty
+    assert base.rounds >= ROUNDS
+    assert {figure.part for figure in base.figures} == set(PARTS)
+
+
+def test_every_limit_is_of_a_figure_of_the_base_and_no_figure_has_another() -> None:
+    limits = {(figure.part, figure.name): figure.limit for figure in read_run(BASE).figures}
+    assert {key: limit for key, limit in limits.items() if limit is not None} == LIMITS
+
+
+def test_no_row_of_the_base_wraps() -> None:
+    figures = read_run(BASE).figures
+    screen = io.StringIO()
+    print_figures(figures, Console(file=screen, width=80))
+    lines = screen.getvalue().splitlines()
+    assert [figure.name for figure in figures if not any(line.startswith(f"{figure.name} ") for line in lines)] == []
 
 
 def test_the_commit_is_a_hash_or_none() -> None:

@@ -6,6 +6,7 @@ import pytest
 from rich.console import Console
 
 from benchmarks.comparing import Change
+from benchmarks.measuring import SHARE
 from benchmarks.results import Run
 from benchmarks.table import number, print_changes, print_figures, quantity, spread
 from benchmarks_test.conftest import a_figure
@@ -23,7 +24,7 @@ def shown(screen: Console) -> str:
 
 @pytest.mark.parametrize(
     ("value", "text"),
-    [(0.0, "0"), (0.01234, "0.0123"), (5.0, "5"), (99.94, "99.9"), (1234.5, "1,234"), (-0.5, "-0.5")],
+    [(0.0, "0"), (0.01234, "0.012"), (-0.0001, "0"), (5.0, "5"), (99.94, "99.9"), (1234.5, "1,234"), (-0.5, "-0.5")],
 )
 def test_a_number_has_the_digits_that_count(value: float, text: str) -> None:
     assert number(value) == text
@@ -33,12 +34,16 @@ def test_a_ratio_has_its_unit_close() -> None:
     assert (quantity(2.5, "x"), quantity(2.5, "ms")) == ("2.5x", "2.5 ms")
 
 
+def test_a_share_is_told_in_percent() -> None:
+    assert quantity(0.126, SHARE) == "13%"
+
+
 def test_a_range_is_shown_where_there_is_one() -> None:
     assert spread(a_figure(lowest=1.0, highest=2.0)) == "1 to 2"
     assert spread(a_figure(lowest=2.0, highest=2.0)) == ""
 
 
-def test_every_figure_is_shown_with_its_part_and_bar(run: Run, screen: Console) -> None:
+def test_every_figure_is_shown_with_its_part_and_limit(run: Run, screen: Console) -> None:
     print_figures(run.figures, screen)
     lines = shown(screen).splitlines()
     assert [line.split() for line in lines if "a call" in line] == [
@@ -50,11 +55,11 @@ def test_every_figure_is_shown_with_its_part_and_bar(run: Run, screen: Console) 
 
 
 def test_the_longest_name_fits(screen: Console) -> None:
-    name = "x" * 25 + " " + "y" * 26
-    print_figures([a_figure(name, value=12_345.0, lowest=12_000.0, highest=13_000.0, bar=1.5, unit="ms")], screen)
+    name = "x" * 20 + " " + "y" * 20
+    print_figures([a_figure(name, value=1_234.0, lowest=1_200.0, highest=1_300.0, limit=1.5, unit="ms")], screen)
     text = shown(screen)
     assert all(len(line) <= 80 for line in text.splitlines())
-    for words in ("x" * 25, "y" * 26, "12,345 ms", "12,000 to 13,000", "≤ 1.5", "MISSED"):
+    for words in (name, "1,234 ms", "1,200 to 1,300", "≤ 1.5", "MISSED"):
         assert words in text
 
 

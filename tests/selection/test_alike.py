@@ -108,3 +108,12 @@ def test_a_ranking_says_by_what_entries_are_barred_without_any_being_looked_at()
     forbidding = Policy(forbid=(asks(Trait.PLATFORM, "linux/amd64"),))
     assert Selection(found, NODE, forbidding).decide().ranking.bars == {Bar.FORBID}
     assert Selection(found, NODE, Policy()).decide().ranking.bars == frozenset()
+
+
+def test_rankings_are_equal_where_they_say_the_same_of_the_same_entries() -> None:
+    one, same = (Selection(index(entry("a"), entry("b")), NODE, Policy()).decide().ranking for _ in range(2))
+    other = Selection(index(entry("b"), entry("a")), NODE, Policy()).decide().ranking
+    assert one == same
+    assert hash(one) == hash(same)
+    assert one != other
+    assert one != tuple(one), "what is made as it is looked at is no list"
