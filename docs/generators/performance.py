@@ -11,6 +11,7 @@ measuring to ``benchmarks``, and the plots to ``benchmarks.plots``. Marks in the
 """
 
 import re
+import textwrap
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Final
@@ -30,6 +31,7 @@ _HEAD: Final = """\
 """
 _MARK: Final = re.compile(r"<!-- (machine|limits|missed|figures of ([a-z-]+)) -->")
 _QUOTED: Final = re.compile(r"<!-- ([a-z-]+): (.+?) -->")
+_WIDTH: Final = 120
 _COLUMNS: Final = f"| {' | '.join(COLUMNS)} |\n|---|--:|--:|--:|---|"
 
 
@@ -52,8 +54,24 @@ def performance_page(text: str, run: Run) -> str:
     Raises:
         UnknownMarkError: a mark names a part that there is not.
     """
-    tables = _MARK.sub(lambda mark: "\n".join(_marked(mark, run)), text)
-    return _HEAD + _QUOTED.sub(lambda mark: _quoted(mark[1], mark[2], run), tables)
+    blocks = (_filled(block, run) if _QUOTED.search(block) else block for block in text.split("\n\n"))
+    return _HEAD + _MARK.sub(lambda mark: "\n".join(_marked(mark, run)), "\n\n".join(blocks))
+
+
+def _filled(block: str, run: Run) -> str:
+    """Return a paragraph or a list with the values that it quotes, its lines as long as others are."""
+    quoted = _QUOTED.sub(lambda mark: _quoted(mark[1], mark[2], run), block)
+    items = re.split(r"\n(?=- )", quoted)
+    return "\n".join(
+        textwrap.fill(
+            " ".join(item.split()),
+            _WIDTH,
+            subsequent_indent="  " if item.startswith("- ") else "",
+            break_long_words=False,
+            break_on_hyphens=False,
+        )
+        for item in items
+    )
 
 
 def _marked(mark: "re.Match[str]", run: Run) -> Iterable[str]:

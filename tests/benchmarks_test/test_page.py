@@ -51,9 +51,11 @@ def test_every_limit_is_a_row_that_says_whether_it_is_kept() -> None:
     ]
 
 
-def test_a_value_is_quoted_within_a_line(run: Run) -> None:
-    text = "It takes <!-- pass-through: a call --> and\n<!-- pull: asked -->; <!-- pull: a call -->."
-    assert performance_page(text, run).endswith(f"It takes 2x and\n0 requests; {NOT_MEASURED}.")
+def test_values_are_quoted_and_lines_filled_around_them_and_nowhere_else(run: Run) -> None:
+    text = "It takes <!-- pass-through: a call --> and\n<!-- pull: asked -->; <!-- pull: a call -->.\n\nAs it\nis.\n"
+    assert performance_page(text, run).endswith(f"It takes 2x and 0 requests; {NOT_MEASURED}.\n\nAs it\nis.\n")
+    text = "- It takes\n  <!-- pass-through: a call -->\n- and\n  more"
+    assert performance_page(text, run).endswith("- It takes 2x\n- and more")
 
 
 def test_everything_that_the_page_shows_was_measured() -> None:
