@@ -472,7 +472,7 @@ def test_names_that_are_right_and_that_cri_has_missed_are_written_again(
     """As after a restart of containerd at which a piece of the image was not there."""
     fake.records |= {name: _managed(name) for name in PLAIN}
     fake.forgotten = set(PLAIN)
-    run(scripted, pulls())
+    run(scripted, pulls(), shown_seconds=0.5)  # which is less than what names are given to show
     assert fake.names() == PLAIN
     assert fake.calls.count("Update") == len(PLAIN)
 

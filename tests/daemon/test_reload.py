@@ -226,3 +226,29 @@ def test_a_file_system_that_hangs_stops_nothing_else(tmp_path: Path) -> None:
     asyncio.run(run())  # ends although the look does not
     assert not answers.is_set()
     answers.set()
+
+
+def test_a_reading_that_ends_after_the_loop_is_told_to_nobody(tmp_path: Path) -> None:
+    """An exception in the thread would fail this test."""
+    looks = itertools.count()
+    reading, ended = threading.Event(), threading.Event()
+    first = iter([True])
+
+    def load(_: Path | None) -> Config:
+        if not next(first, False):
+            reading.set()
+            assert ended.wait(10)
+        return Config()
+
+    async def run() -> None:
+        live = LiveConfig(tmp_path, load, lambda _: next(looks))
+        following = asyncio.create_task(live.follow(lambda _: None))
+        await until(reading.is_set)
+        following.cancel()
+
+    before = set(threading.enumerate())
+    asyncio.run(run())
+    (thread,) = set(threading.enumerate()) - before
+    ended.set()
+    thread.join(10)
+    assert not thread.is_alive()

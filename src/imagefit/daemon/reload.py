@@ -6,6 +6,7 @@ file system that hangs stops nothing else, and the event loop wakes up for news 
 """
 
 import asyncio
+import contextlib
 import threading
 import time
 from collections.abc import Callable, Hashable
@@ -70,7 +71,12 @@ class LiveConfig:
 
     async def follow(self, take: Take) -> None:
         """Give every new configuration to ``take``, until cancelled; once, for then the thread has ended."""
-        in_loop = asyncio.get_running_loop().call_soon_threadsafe
+        loop = asyncio.get_running_loop()
+
+        def in_loop(call: Callable[..., object], *arguments: object) -> None:
+            with contextlib.suppress(RuntimeError):  # the loop has ended while the thread was reading
+                loop.call_soon_threadsafe(call, *arguments)
+
         # A daemon thread: one that hangs must not hold up the end of the process.
         threading.Thread(target=self._watch, args=(take, in_loop), name="configuration", daemon=True).start()
         try:
