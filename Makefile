@@ -10,15 +10,24 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 BENCH_STAMP := $(VENV)/.installed-bench
+FUZZ_STAMP := $(VENV)/.installed-fuzz
+RELEASE_STAMP := $(VENV)/.installed-release
 # Processes that share the tests, each with a containerd and a registry of its own.
 WORKERS ?= 2
+# How long all parsers are fuzzed together, and the only one to be.
+FUZZ_SECONDS ?= 600
+FUZZ_TARGET ?=
 # More words for the benchmarks: parts, or --rounds N.
 BENCH ?=
+# More words for the faults: --fault NAME, --seed N, --runs N.
+FAULTS ?=
+SOAK_SECONDS ?= 600
 # The first interpreter that is new enough and can make virtual environments; looked for when it is needed.
 PYTHON = $(shell for name in python3 python3.14 python3.13 python3.12 python3.11; do \
 	$$name -c 'import ensurepip, sys, venv; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$name && break; done)
 
-.PHONY: help system bench-system install demo test lint check proto proto-check docs bench bench-check bench-plots clean
+.PHONY: help system bench-system install demo test lint check proto proto-check docs bench bench-check bench-plots fuzz faults soak clean
+.PHONY: lock wheel pyz deb sbom audit package-check release-system
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' Makefile
@@ -50,17 +59,24 @@ SYSTEM = \
 	command -v gcc >/dev/null || need gcc; \
 	[[ "$$(gcc -print-file-name=libc.a 2>/dev/null)" == /* ]] || need libc6-dev; \
 	command -v openssl >/dev/null || need openssl; \
+	command -v systemd-analyze >/dev/null || need systemd; \
 	[[ -x $(BIN)/python || -n '$(PYTHON)' ]] || need python3-venv;
 
 BENCH_SYSTEM = \
 	command -v socat >/dev/null || need socat; \
 	command -v h2load >/dev/null || need nghttp2-client;
 
-system: ## install containerd, runc, docker-registry, nginx, gcc, openssl where they are missing (needs root)
+RELEASE_SYSTEM = \
+	command -v mmdebstrap >/dev/null || need mmdebstrap;
+
+system: ## install containerd, runc, docker-registry, nginx, gcc, openssl, systemd-analyze where they are missing (needs root)
 	$(call install-missing,$(SYSTEM))
 
 bench-system: system ## install what the benchmarks need besides: socat, h2load (needs root)
 	$(call install-missing,$(BENCH_SYSTEM))
+
+release-system:
+	$(call install-missing,$(RELEASE_SYSTEM))
 
 install: $(STAMP) ## make .venv with imagefit and everything that develops it
 
@@ -72,6 +88,10 @@ $(STAMP): pyproject.toml | system
 
 $(BENCH_STAMP): pyproject.toml $(STAMP)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[bench]'
+	@touch $@
+
+$(RELEASE_STAMP): pyproject.toml $(STAMP)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[release]'
 	@touch $@
 
 demo: system install ## show one pull going wrong without imagefit and right with it, on real parts
@@ -117,6 +137,44 @@ bench-check: bench-system install ## measure, and fail where a figure is 1.3 tim
 bench-plots: install $(BENCH_STAMP) ## draw the plots of the page on performance from the committed base
 	PYTHONPATH=tests $(BIN)/python -m benchmarks.plots
 
+lock: install ## renew the versions that are released, with the hashes of PyPI's files: packaging/requirements.lock
+	env -u UV_INDEX -u UV_EXTRA_INDEX_URL -u UV_FIND_LINKS $(BIN)/uv pip compile pyproject.toml --quiet --no-config \
+		--default-index https://pypi.org/simple --universal --python-version 3.11 --generate-hashes --upgrade --no-annotate \
+		--extra cpuinfo --extra nvidia --extra otel --extra signatures \
+		--custom-compile-command 'make lock' --output-file packaging/requirements.lock
+
+wheel: install ## make the wheel and the source distribution in dist/
+	$(BIN)/python packaging/wheels.py
+
+pyz: install ## make dist/imagefit.pyz, one file that runs by itself
+	$(BIN)/python packaging/pyz.py
+
+deb: install ## make the Debian package in dist/, for this machine's Python; needs no root
+	$(BIN)/python packaging/deb.py
+
+sbom: install ## write what a release consists of: dist/imagefit.cdx.json, in CycloneDX
+	$(BIN)/python packaging/parts.py
+
+audit: $(RELEASE_STAMP) ## ask for known vulnerabilities of the locked versions; without an answer it fails
+	$(BIN)/pip-audit --strict --disable-pip --no-deps --require-hashes --requirement packaging/requirements.lock
+
+package-check: release-system install ## install, run, upgrade, remove and purge the Debian package in a clean root (needs root)
+	$(BIN)/python -m pytest tests/packaging/check_deb.py tests/packaging/check_scripts.py
+
+$(FUZZ_STAMP): pyproject.toml $(STAMP)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --only-binary atheris --editable '.[fuzz]' || { \
+		echo "atheris has no wheel for $$($(BIN)/python -V); PYTHON=python3.11 makes a .venv that it has one for" >&2; exit 1; }
+	@touch $@
+
+fuzz: install $(FUZZ_STAMP) ## fuzz every parser for FUZZ_SECONDS in all, or FUZZ_TARGET alone; findings go into the corpus
+	PYTHONPATH=tests $(BIN)/python -m fuzz --seconds $(FUZZ_SECONDS) --target "$(FUZZ_TARGET)"
+
+faults: system install ## let every fault strike at every step of a pull, then 500 by chance: a table; 1 where anything is lost
+	PYTHONPATH=tests $(BIN)/python -m faults $(FAULTS)
+
+soak: system install ## mixed calls for ten minutes (SOAK_SECONDS) with restarts: memory and descriptors stay flat
+	PYTHONPATH=tests SOAK_SECONDS=$(SOAK_SECONDS) $(BIN)/python -m faults.soak
+
 clean: ## remove what the tools keep, not .venv
-	rm -rf dist .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
+	rm -rf dist .faults .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
 	find . -path ./$(VENV) -prune -o -name __pycache__ -type d -print0 | xargs -0 rm -rf

@@ -28,7 +28,7 @@ _BY_NAME: Final[dict[str, st.SearchStrategy[Any]]] = {
     "platforms": st.lists(st.sampled_from(["wasi/wasm", "linux/arm64"]), max_size=2),
     "pod-annotations": st.lists(st.sampled_from(["imagefit.dev/mode", "imagefit.dev/prefer-tag"]), max_size=2),
     "listen": st.sampled_from(["", "off", "127.0.0.1:9477", "[::1]:1", "unix:/run/x"]),
-    "keep": st.integers(1, 100_000),
+    **dict.fromkeys(("keep", "calls", "pulls"), st.integers(1, 100_000)),
     "weight": st.integers(1, 1_000_000) | st.integers(-1_000_000, -1),
     "time-budget": st.floats(0, 3600, exclude_min=True) | st.integers(1, 3600),
     "token-servers": st.lists(st.just("r.example=auth.example:8443"), max_size=2),

@@ -1,8 +1,8 @@
 """Writes all files of all generators."""
 
-from docs.generators import config, facts, formats, logs, manual, metrics, performance
+from docs.generators import config, facts, formats, limits, logs, manual, metrics, performance
 
-GENERATORS = (facts, metrics, logs, config, formats, manual, performance)
+GENERATORS = (facts, metrics, logs, limits, config, formats, manual, performance)
 
 
 def main() -> None:

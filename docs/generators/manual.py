@@ -55,6 +55,9 @@ What the operator states of this node.
 .I /var/lib/imagefit/decisions.jsonl
 The latest decisions.
 .TP
+.I /var/lib/imagefit/install
+What install changed, for uninstall.
+.TP
 .I /var/cache/imagefit
 Metadata by its digest.
 .TP
@@ -68,6 +71,7 @@ imagefit doctor registry.example.org/team/solver:1.0 \\-\\-creds robot
 imagefit decisions \\-\\-result refuse \\-\\-since 1h
 imagefit check compatibility.yaml
 imagefit node \\-o json > this-node.json
+imagefit install \\-\\-dry-run
 imagefit config check
 .fi""",
 }

@@ -122,7 +122,19 @@ class RecordsError(ImagefitError):
     code = "records"
 
 
+class ContainerdAwayError(RecordsError):
+    """Containerd went away, or did not answer, while a chosen image got its records."""
+
+    code = "containerd-away"
+
+
 class ListenError(ImagefitError):
     """The daemon cannot listen where it should."""
 
     code = "listen"
+
+
+class KubeletConfigurationError(ImagefitError):
+    """What kubelet is configured with cannot be understood, or not be changed."""
+
+    code = "kubelet-configuration"

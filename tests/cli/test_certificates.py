@@ -106,7 +106,18 @@ def test_many_names_are_cut() -> None:
     assert "names" not in dict(describe(der(certificate(-DAY, DAY)))[0])
 
 
-@pytest.mark.parametrize("content", [b"", b"nonsense", der(certificate(-DAY, DAY))[:-9]], ids=["empty", "none", "cut"])
+VERSION = b"\xa0\x03\x02\x01"  # the tag of a certificate's version, which is 2 for version 3
+NAME = b"\x55\x04\x03"  # the object identifier of a common name, before its tag and length
+UNREADABLE = {
+    "empty": b"",
+    "none": b"nonsense",
+    "cut": der(certificate(-DAY, DAY))[:-9],
+    "with-bits-for-a-name": der(certificate(-DAY, DAY)).replace(NAME + b"\x0c\x06t", NAME + b"\x03\x06\0", 1),
+    "of-an-unknown-version": der(certificate(-DAY, DAY)).replace(VERSION + b"\x02", VERSION + b"\x0a", 1),
+}
+
+
+@pytest.mark.parametrize("content", UNREADABLE.values(), ids=UNREADABLE)
 def test_a_certificate_that_cannot_be_read_is_told(content: bytes) -> None:
     assert describe(content) == ((("certificate", "cannot be read"),), False)
 

@@ -39,6 +39,9 @@ def test_help_names_every_command(imagefit: Imagefit) -> None:
         "validate",
         "schema",
         "node",
+        "install",
+        "uninstall",
+        "status",
         "config",
         "completion",
     ):
@@ -46,7 +49,11 @@ def test_help_names_every_command(imagefit: Imagefit) -> None:
 
 
 @pytest.mark.parametrize(
-    "command", ["explain", "doctor", "decisions", "check", "validate", "schema", "node", "config show"]
+    "command",
+    [
+        *("explain", "doctor", "decisions", "check", "validate", "schema", "node", "install", "uninstall", "status"),
+        "config show",
+    ],
 )
 def test_a_help_shows_examples_that_are_commands(imagefit: Imagefit, command: str) -> None:
     lines = imagefit(*command.split(), "--help").out.splitlines()
@@ -132,6 +139,9 @@ BAD = [
     ("decisions",),
     ("check", __file__),
     ("serve",),
+    ("install",),
+    ("uninstall",),
+    ("status",),
     ("config", "check"),
 ]
 
@@ -196,8 +206,10 @@ CODES = [
         (("explain",), "0123"),
         (("check",), "0123"),
         (("validate",), "012"),
+        (("status",), "0123"),
         (("config", "check"), "02"),
         *(((name,), "") for name in ("serve", "decisions", "schema", "node", "config", "completion", "version")),
+        *(((name,), "") for name in ("install", "uninstall")),
         *((("config", name), "") for name in ("show", "schema", "example")),
     )
 ]

@@ -7,6 +7,7 @@ from imagefit.config.keys import tables_of
 
 RESTART = {
     "server.socket": '"/x"',
+    "server.state": '"/x"',
     "containerd.socket": '"/x"',
     "registry.config-path": '"/x"',
     "registry.containerd-config": '"/x"',
@@ -24,6 +25,8 @@ RESTART = {
 }
 AT_ONCE = {
     "server.drain-seconds": "1",
+    "limits.calls": "1",
+    "limits.pulls": "1",
     "policy.mode": '"off"',
     "policy.time-budget": "1",
     "ranking.order": '["tier", "position"]',

@@ -400,6 +400,12 @@ def test_an_error_is_one_sentence_that_has_the_first_fault_and_says_how_many_the
     assert (len(caught.value.faults), caught.value.more) == (20, 5)
 
 
+def test_a_file_of_thousands_of_faults_is_refused_in_no_time() -> None:
+    # To look for what was meant by each of them would take seconds.
+    with pytest.raises(FaultyConfigurationError, match="; and 999 more faults"):
+        parse("".join(f"x{number} = 1\n" for number in range(15_000)))
+
+
 def test_a_key_and_a_value_of_many_or_strange_characters_are_shown_short_and_printable() -> None:
     (fault,) = faults(f'"{"k" * 300}\\u001b" = 1\n')
     assert len(fault) < 400

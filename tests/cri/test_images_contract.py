@@ -1,5 +1,6 @@
 """What imagefit relies on in containerd's Images API: one contract, on the real containerd and on the fake."""
 
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -55,6 +56,19 @@ class Subject:
         reply = self.caller.call("Get", wire.get_request(name))
         return wire.read_get_response(reply) if isinstance(reply, bytes) else reply
 
+    def image_id_of(self, name: str) -> str:
+        """Return what ImageStatus says of a name."""
+        reply = self.caller.call("/runtime.v1.ImageService/ImageStatus", wire.image_status_request(name))
+        assert isinstance(reply, bytes)
+        return wire.read_image_status(reply)
+
+    def becomes(self, name: str, image_id: str) -> bool:
+        """Wait until ImageStatus says so of a name; containerd hears of records by events."""
+        give_up = time.monotonic() + 10
+        while self.image_id_of(name) != image_id and time.monotonic() < give_up:
+            time.sleep(0.005)
+        return self.image_id_of(name) == image_id
+
 
 @pytest.fixture(params=["real", "fake"])
 def subject(request: pytest.FixtureRequest, repository: str) -> Iterator[Subject]:
@@ -98,3 +112,28 @@ def test_records_live_as_imagefit_relies_on(subject: Subject) -> None:
     for name in (tag, subject.name):
         assert isinstance(caller.call("Delete", wire.delete_request(name)), bytes)
         assert subject.record(name) is grpc.StatusCode.NOT_FOUND
+
+
+def test_an_image_is_kept_under_its_id_until_it_is_removed_with_all_its_names(subject: Subject) -> None:
+    caller, pulled = subject.caller, subject.record(subject.name)
+    assert isinstance(pulled, wire.Record)
+    kept = subject.record(subject.image_id)
+    assert isinstance(kept, wire.Record)
+    assert kept.target == pulled.target
+    tag = subject.name.partition("@")[0] + ":kept"
+    assert isinstance(caller.call("Create", wire.create_request(tag, pulled.target)), bytes)
+    assert subject.becomes(tag, subject.image_id)
+    assert isinstance(caller.call("Delete", wire.delete_request(subject.name)), bytes)
+    assert subject.becomes(subject.name, "")
+    assert subject.image_id_of(tag) == subject.image_id
+
+    remove = wire.image_status_request(tag)  # the same fields
+    assert isinstance(caller.call("/runtime.v1.ImageService/RemoveImage", remove), bytes)
+    assert subject.record(subject.image_id) is grpc.StatusCode.NOT_FOUND
+    assert subject.record(tag) is grpc.StatusCode.NOT_FOUND
+    # Its content is gone: a name that comes too late stands for nothing.
+    assert isinstance(caller.call("Create", wire.create_request(tag, pulled.target)), bytes)
+    assert isinstance(subject.record(tag), wire.Record)
+    time.sleep(0.2)
+    assert not subject.image_id_of(tag)
+    caller.call("Delete", wire.delete_request(tag))

@@ -264,9 +264,9 @@ def test_a_choice_whose_records_fail_fails_the_pull_where_the_operator_wants_tha
 ) -> None:
     """What was required of the image is not known of what containerd would choose."""
     fake = FakeContainerd(backend)
-    backend.unary[PULL] = replying(0)
     fake.refusing = {"Create"}
     index, chosen = (f"sha256:{number:064x}" for number in (1, 2))
+    fake.image_ids = {chosen: "sha256:image"}
     imagefit.outcome = Rewrite(parse_reference("app:1"), index, chosen)
     imagefit.instead = Refuse("imagefit: no decision", "records", transient=True)
     ended = call(imagefit.socket, PULL, b"\x0a\x05\x0a\x03app")

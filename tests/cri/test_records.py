@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 
+import grpc
 import pytest
 
 from fakes.containerd import ScriptedBackend
@@ -11,7 +12,7 @@ from fakes.images_api import SERVICE, FakeContainerd
 from imagefit.cri import messages_pb2 as messages
 from imagefit.cri.backend import Backend
 from imagefit.cri.records import Records
-from imagefit.errors import RecordsError
+from imagefit.errors import ContainerdAwayError, RecordsError
 from imagefit.model.outcome import Rewrite
 from imagefit.model.reference import parse_reference
 
@@ -120,6 +121,27 @@ def test_what_was_written_is_undone_where_containerd_refuses_a_step(
         fake.refusing = set()
     assert fake.records[TAG] == _old(TAG)
     assert BY_INDEX not in fake.records
+
+
+@pytest.mark.parametrize(
+    ("status", "kind"),
+    [
+        *((status, ContainerdAwayError) for status in ("UNAVAILABLE", "CANCELLED", "DEADLINE_EXCEEDED")),
+        *((status, RecordsError) for status in ("UNIMPLEMENTED", "PERMISSION_DENIED", "RESOURCE_EXHAUSTED")),
+    ],
+)
+@pytest.mark.parametrize("method", ["Get", "Create"])
+def test_a_containerd_that_is_away_is_told_from_one_that_refuses(
+    scripted: ScriptedBackend, fake: FakeContainerd, method: str, status: str, kind: type[RecordsError]
+) -> None:
+    fake.refusing, fake.refusal = {method}, grpc.StatusCode[status]
+
+    async def work(records: Records, pulling: Callable[[str], Pull]) -> None:
+        with pytest.raises(RecordsError, match=status) as raised:
+            await pulls()(records, pulling)
+        assert type(raised.value) is kind
+
+    run(scripted, work)
 
 
 def test_names_that_do_not_show_in_time_are_undone(scripted: ScriptedBackend, fake: FakeContainerd) -> None:
@@ -319,7 +341,7 @@ def test_a_stop_waits_for_names_that_are_being_written(scripted: ScriptedBackend
     async def work(records: Records, pulling: Callable[[str], Pull]) -> None:
         await records.settled(1)
         task = asyncio.ensure_future(pulls()(records, pulling))
-        while not records._holds._working:  # noqa: ASYNC110 - the pull itself says nothing
+        while not (fake.pulled and records._holds._working):  # noqa: ASYNC110 - the pull itself says nothing
             await asyncio.sleep(0)
         await records.settled(5)
         assert fake.names() == PLAIN

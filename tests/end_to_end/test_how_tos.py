@@ -1,8 +1,8 @@
 """Every command of the how-to pages, run in their order against a daemon, a registry and a containerd that are real.
 
 What a test machine has no service for is stood in for: systemctl reloads or restarts the test's daemon, journalctl
-prints its log, kubectl prints what kubelet was told, cosign and oras are the harness's. Paths, names and ports of the
-pages become the test's own.
+prints its log, kubectl prints what kubelet was told, cosign and oras are the harness's, and kubelet's settings are a
+folder. Paths, names and ports of the pages become the test's own.
 """
 
 import re
@@ -20,6 +20,7 @@ from harness.daemon import Daemon
 from harness.images import HOST_ARCHITECTURE, push_image, push_index
 from harness.process import free_port
 from harness.registry import Registry
+from kubelet.trees import kubeadm
 
 HOW_TOS = Path(__file__).parents[2] / "docs" / "how-to"
 BLOCK = re.compile(r"^```(?P<kind>sh|text|toml)(?: file=(?P<file>\S+))?\n(?P<text>.*?)^```$", re.MULTILINE | re.DOTALL)
@@ -27,7 +28,10 @@ IMAGE = "registry.example.org/team-a/solver:1.0"
 FITS, FAILS = {"oci.kernel.version": ">=2.6"}, {"oci.kernel.version": "<2.6"}
 # explain ends with 1 where no build fits, which is what the pages are about.
 STAND_INS = """
-imagefit() {{ {python} -m imagefit.cli.main --config {config} "$@" || [[ $? == 1 ]]; }}
+imagefit() {{
+  case "$1" in install|uninstall) set -- "$@" --root {root}/node;; esac
+  {python} -m imagefit.cli.main --config {config} "$@" || [[ $? == 1 ]]
+}}
 systemctl() {{ kill -HUP {pid}; }}
 journalctl() {{ cat {log}; }}
 kubectl() {{ cat {event}; }}
@@ -48,6 +52,7 @@ class Node:
     def own(self, text: str) -> str:
         """Return a page's text with the test's own places."""
         for page, ours in (
+            ("/run/imagefit/imagefit.sock", str(self.daemon.socket)),
             ("/etc/imagefit", str(self.daemon.root)),
             ("registry.example.org", self.registry.address),
             ("127.0.0.1:9477", f"127.0.0.1:{self.port}"),
@@ -62,6 +67,7 @@ class Node:
             tests=Path(__file__).parents[1],
             config=self.daemon.config_file,
             pid=self.daemon.pid,
+            root=self.daemon.root,
             log=self.daemon.root / "imagefit.log",
             event=self.daemon.root / "event",
         )
@@ -86,6 +92,10 @@ def node(start: Start, registry: Registry) -> Iterator[Node]:
     push_index(registry, "team-a/solver", "1.0", [unfit, other])
     builds = [push_image(registry, "hpc/app", None, one, architecture=one) for one in (HOST_ARCHITECTURE, "s390x")]
     push_index(registry, "hpc/app", "1.0", builds)
+    for path, content in kubeadm().items():
+        file = daemon.root / "node" / path.removeprefix("/")
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(content)
     with CriClient(daemon.socket) as client:
         ended = failure(client, node.own(IMAGE))
         assert isinstance(ended, tuple)

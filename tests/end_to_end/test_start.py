@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,7 +18,8 @@ from harness.containerd import Containerd
 from harness.cri import CriClient
 from harness.daemon import Daemon
 from harness.images import push_image, push_index
-from harness.process import free_port
+from harness.manager import Manager
+from harness.process import connects, free_port
 from harness.registry import Registry
 
 FITS, FAILS = {"oci.kernel.version": ">=2.6"}, {"oci.kernel.version": "<2.6"}
@@ -25,13 +27,15 @@ FITS, FAILS = {"oci.kernel.version": ">=2.6"}, {"oci.kernel.version": "<2.6"}
 # What forwarding calls takes, with a configuration that has been read; a new one here delays every start.
 BEFORE_LISTENING = {
     *("imagefit", "imagefit.errors", "imagefit.version"),
-    *("imagefit.daemon", "imagefit.daemon.life", "imagefit.daemon.listening", "imagefit.daemon.reload"),
+    *("imagefit.daemon", "imagefit.daemon.life", "imagefit.daemon.listening", "imagefit.daemon.notifying"),
+    *("imagefit.daemon.owning", "imagefit.daemon.reload", "imagefit.daemon.starts", "imagefit.daemon.stopping"),
     *("imagefit.cli", "imagefit.cli.arguments", "imagefit.cli.parsing", "imagefit.cli.serve"),
     *("imagefit.config", "imagefit.config.changes", "imagefit.config.checking", "imagefit.config.conditions"),
     *("imagefit.config.keys", "imagefit.config.kinds", "imagefit.config.lines", "imagefit.config.merging"),
     *("imagefit.config.reading", "imagefit.config.rules", "imagefit.config.settings", "imagefit.config.sources"),
     *("imagefit.config.trust", "imagefit.trust", "imagefit.trust.rules"),
     *("imagefit.cri", "imagefit.cri.backend", "imagefit.cri.calls", "imagefit.cri.methods", "imagefit.cri.proxy"),
+    "imagefit.cri.limits",
     *("imagefit.model", "imagefit.model.glob", "imagefit.model.outcome", "imagefit.model.policy"),
     *("imagefit.telemetry", "imagefit.telemetry.lines", "imagefit.telemetry.logs"),
     *("imagefit.telemetry.metrics", "imagefit.telemetry.recorders", "imagefit.telemetry.redaction"),
@@ -233,3 +237,95 @@ def test_a_reload_that_is_asked_for_while_it_starts_does_not_end_it(daemon: Daem
         imported_until(process, "listening")
         process.send_signal(signal.SIGTERM)
         assert process.wait(20) == 0
+
+
+HANGING = """
+import signal, time
+signal.signal(signal.SIGUSR1, lambda *_: time.sleep(600))
+"""
+MANAGER_SECONDS = 0.6
+
+
+@pytest.fixture
+def manager(folder: Path) -> Iterator[Manager]:
+    """A service manager with a watchdog."""
+    path = folder / "manager.sock"
+    with Manager(path) as listening:
+        listening.environment["WATCHDOG_USEC"] = str(int(MANAGER_SECONDS * 1_000_000))
+        yield listening
+    path.unlink()
+
+
+def test_a_manager_is_told_once_it_listens_also_without_containerd_and_of_the_end(
+    folder: Path, repository: str, manager: Manager
+) -> None:
+    root = folder / f"m{repository.rpartition('-')[2]}"
+    daemon = Daemon(root, root / "no-containerd.sock", environment=manager.environment)
+    daemon.begin()
+    try:
+        said = manager.told()
+        assert connects(daemon.socket), "told before it listened"
+        assert said == {"READY": "1", "STATUS": f"listening on {daemon.socket}"}
+        assert manager.told() == manager.told() == {"WATCHDOG": "1"}
+    finally:
+        assert daemon.stop() == 0
+    assert "STATUS" in manager.told_of("STOPPING")
+
+
+def test_a_daemon_that_cannot_listen_is_never_ready(daemon: Daemon, manager: Manager) -> None:
+    daemon.socket.mkdir()
+    with started(daemon, **manager.environment) as process:
+        assert process.wait(20) == 2
+    assert manager.hears_nothing(0)
+
+
+def test_a_daemon_whose_event_loop_hangs_shows_no_sign_of_life(
+    daemon: Daemon, manager: Manager, tmp_path: Path
+) -> None:
+    """Threads that still run, as the one that looks at the configuration, must not stand in for it."""
+    (tmp_path / "sitecustomize.py").write_text(HANGING)
+    with started(daemon, PYTHONPATH=str(tmp_path), **manager.environment) as process:
+        manager.told_of("WATCHDOG")
+        process.send_signal(signal.SIGUSR1)  # its handler runs in the main thread, which is the loop's
+        deadline = time.monotonic() + 20
+        while not manager.hears_nothing(MANAGER_SECONDS):
+            assert time.monotonic() < deadline
+        assert process.poll() is None
+
+
+def test_a_manager_that_does_not_listen_costs_nothing(daemon: Daemon, tmp_path: Path) -> None:
+    with started(daemon, NOTIFY_SOCKET=str(tmp_path / "nobody"), WATCHDOG_USEC="300000") as process:
+        imported_until(process, "listening")
+        with CriClient(daemon.socket) as client:
+            client.version()
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(20) == 0
+
+
+def test_starts_that_end_badly_are_counted_and_the_third_is_put_off_until_one_goes_well(
+    daemon: Daemon, tmp_path: Path
+) -> None:
+    count = tmp_path / "starts"
+    good = daemon.config_file.read_text()
+    daemon.config_file.write_text("[nonsense\n")
+    for bad in (1, 2):
+        with started(daemon, RUNTIME_DIRECTORY=str(tmp_path)) as process:
+            assert process.wait(20) == 2
+        assert count.read_text() == f"{bad}\n"
+    daemon.config_file.write_text(good)
+    with started(daemon, RUNTIME_DIRECTORY=str(tmp_path)) as process:
+        imported_until(process, "start-put-off")
+        imported_until(process, "listening")
+        assert count.read_text() == "3\n"
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(20) == 0
+    assert not count.exists()
+
+
+def test_a_stop_ends_a_start_that_is_put_off_and_begins_to_count_anew(daemon: Daemon, tmp_path: Path) -> None:
+    (tmp_path / "starts").write_text("9\n")
+    with started(daemon, RUNTIME_DIRECTORY=str(tmp_path)) as process:
+        imported_until(process, "start-put-off")
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(10) == 0
+    assert not (tmp_path / "starts").exists()

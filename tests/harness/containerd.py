@@ -151,6 +151,20 @@ class Containerd:
         self._process.stop()
         self.start()
 
+    @property
+    def pid(self) -> int:
+        """Its process id."""
+        return self._process.pid
+
+    @property
+    def running(self) -> bool:
+        """Whether it was started and has not ended."""
+        return self._process.running
+
+    def halt(self) -> None:
+        """End it in order and keep everything: ``start`` brings it back with what it had."""
+        self._process.stop()
+
     def kill(self) -> None:
         """End it at once, as a crash does: ``start`` brings it back with what it had."""
         self._process.kill()

@@ -150,7 +150,7 @@ class CriClient:
             HarnessError: it still ran then.
         """
         log_name = f"{len(list(Path(pod.config.log_directory).iterdir()))}.log"
-        container = self._create_container(pod, image, command, log_name)
+        container = self.create_container(pod, image, log_name, command)
         try:
             self._call(
                 RUNTIME_SERVICE + "StartContainer",
@@ -159,13 +159,32 @@ class CriClient:
             )
             status = self._wait_exited(container, timeout_seconds)
         finally:
-            self._call(
-                RUNTIME_SERVICE + "RemoveContainer",
-                messages.RemoveContainerRequest(container_id=container),
-                messages.RemoveContainerResponse,
-            )
+            self.remove_container(container)
         text = _log_text(Path(pod.config.log_directory) / log_name)
         return Outcome(status.exit_code, text, status.image_ref)
+
+    def create_container(self, pod: Pod, image: str, log_name: str, command: Sequence[str] = ()) -> str:
+        """Create a container of ``image`` in ``pod``, which does not run yet, and return its id."""
+        config = messages.ContainerConfig(
+            metadata=messages.ContainerMetadata(name=log_name.removesuffix(".log")),
+            image=messages.ImageSpec(image=image),
+            command=command,
+            log_path=log_name,
+            linux=messages.LinuxContainerConfig(
+                security_context=messages.LinuxContainerSecurityContext(namespace_options=_HOST_NETWORK)
+            ),
+        )
+        reply = self._call(
+            RUNTIME_SERVICE + "CreateContainer",
+            messages.CreateContainerRequest(pod_sandbox_id=pod.id, config=config, sandbox_config=pod.config),
+            messages.CreateContainerResponse,
+        )
+        return reply.container_id
+
+    def remove_container(self, container_id: str) -> None:
+        """Remove a container, running or not."""
+        request = messages.RemoveContainerRequest(container_id=container_id)
+        self._call(RUNTIME_SERVICE + "RemoveContainer", request, messages.RemoveContainerResponse)
 
     def stop_container(self, container_id: str, grace_seconds: int = 0) -> None:
         """Stop a container."""
@@ -219,23 +238,6 @@ class CriClient:
 
     def _call(self, method: str, request: Message, reply: type[Reply], timeout_seconds: float = 20) -> Reply:
         return reply.FromString(self.raw(method, request.SerializeToString(), timeout_seconds))
-
-    def _create_container(self, pod: Pod, image: str, command: Sequence[str], log_name: str) -> str:
-        config = messages.ContainerConfig(
-            metadata=messages.ContainerMetadata(name=log_name.removesuffix(".log")),
-            image=messages.ImageSpec(image=image),
-            command=command,
-            log_path=log_name,
-            linux=messages.LinuxContainerConfig(
-                security_context=messages.LinuxContainerSecurityContext(namespace_options=_HOST_NETWORK)
-            ),
-        )
-        reply = self._call(
-            RUNTIME_SERVICE + "CreateContainer",
-            messages.CreateContainerRequest(pod_sandbox_id=pod.id, config=config, sandbox_config=pod.config),
-            messages.CreateContainerResponse,
-        )
-        return reply.container_id
 
     def _wait_exited(self, container_id: str, timeout_seconds: float) -> messages.ContainerStatus:
         deadline = time.monotonic() + timeout_seconds

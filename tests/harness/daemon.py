@@ -3,15 +3,17 @@
 Knows how it is started and when it listens. Leaves to the test what its configuration says.
 """
 
+import os
 import sys
 import tomllib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Self
 
 from harness.process import ChildProcess, connects
 
 _TABLES = {
-    "server": 'socket = "{root}/i.sock"\n',
+    "server": 'socket = "{root}/i.sock"\nstate = "{root}/state"\n',
     "containerd": 'socket = "{containerd}"\n',
     "registry": 'config-path = "{certs}"\ncontainerd-config = ""\ncache = "{root}/cache"\n',
     "decisions": 'file = "{root}/decisions.jsonl"\n',
@@ -29,6 +31,8 @@ class Daemon:
         certs_dir: Path | None = None,
         *,
         verbose: bool = True,
+        take_over: bool = False,
+        environment: Mapping[str, str] | None = None,
     ) -> None:
         """Write the configuration.
 
@@ -39,13 +43,16 @@ class Daemon:
                 here.
             certs_dir: the registry's ``config-path``; without it ``certs.d`` beside containerd's socket.
             verbose: whether its log tells every step; False is how it runs on a node.
+            take_over: whether it takes the socket from a daemon that has it.
+            environment: what it finds in its environment beside that of this process, such as ``NOTIFY_SOCKET``.
         """
         root.mkdir(parents=True, exist_ok=True)
         self.root = root
         self.socket = root / "i.sock"
         self.config_file = root / "config.toml"
         self._process = ChildProcess("imagefit", root / "imagefit.log")
-        self._options = ("--verbose",) if verbose else ()
+        self._options = (*(("--verbose",) if verbose else ()), *(("--take-over",) if take_over else ()))
+        self._environment = {**os.environ, **(environment or {})}
         self._places = {
             "root": root,
             "containerd": containerd_socket,
@@ -78,10 +85,17 @@ class Daemon:
 
     def start(self) -> None:
         """Start it and wait until its socket accepts connections, at most 20 s."""
-        self._process.start(
-            (sys.executable, "-m", "imagefit.cli.main", "--config", str(self.config_file), "serve", *self._options)
-        )
+        self.begin()
         self._process.wait_until(lambda: connects(self.socket))
+
+    def begin(self) -> None:
+        """Start it without waiting for anything."""
+        command = (sys.executable, "-m", "imagefit.cli.main", "--config", str(self.config_file), "serve")
+        self._process.start((*command, *self._options), environment=self._environment)
+
+    def wait(self, timeout_seconds: float = 20) -> int | None:
+        """Wait until it ends by itself and return its exit status; None if it still runs then."""
+        return self._process.wait(timeout_seconds)
 
     def stop(self, timeout_seconds: float = 10) -> int | None:
         """End it with SIGTERM and return its exit status; None if it was not started."""

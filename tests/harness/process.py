@@ -98,6 +98,12 @@ class ChildProcess:
                 self._process.kill()
         return self._process.wait(timeout_seconds)
 
+    def wait(self, timeout_seconds: float) -> int | None:
+        """Wait until it ends by itself and return its exit status; None if it still runs then, or was not started."""
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            return None if self._process is None else self._process.wait(timeout_seconds)
+        return None
+
     def kill(self) -> None:
         """End it at once, as a crash does."""
         if self._process is not None:

@@ -98,6 +98,11 @@ class Registry:
         """PEM file of the authority to trust; None for a registry without TLS."""
         return self._certificate.authority if self._certificate else None
 
+    @property
+    def running(self) -> bool:
+        """Whether it was started and has not ended."""
+        return self._process.running
+
     def start(self) -> None:
         """Start it and wait until it listens, at most 20 s."""
         self._process.start((BINARY, "serve", str(self.root / "config.yml")), stdout=self._access_log)
@@ -106,6 +111,10 @@ class Registry:
     def pause(self) -> None:
         """End the process and keep content and port: ``start`` brings the same registry back."""
         self._process.stop()
+
+    def kill(self) -> None:
+        """End it at once, as a crash does: ``start`` brings it back with what it had."""
+        self._process.kill()
 
     def restart(self) -> None:
         """Stop and start it with the same content on the same port."""

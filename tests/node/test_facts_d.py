@@ -82,6 +82,7 @@ def test_a_file_that_states_nothing_covers_nothing(text: str) -> None:
         pytest.param(b"[facts]\na = -inf", "facts.a is no text, number or boolean", id="infinite"),
         pytest.param(b"[facts]\na = " + b"9" * 5000, "a line is longer than 2048 bytes", id="too-many-digits"),
         pytest.param(b"[facts]\n" + b".".join([b"a"] * 30_000) + b" = 1", "a line is longer", id="a-slow-name"),
+        pytest.param((b"[facts]\n" + b"." * 900 + b"\n") * 12, "more than 10000 dots", id="many-slow-names"),
         pytest.param(b"[flags]\n'a.b' = 'X'", "flags.a.b is no list of texts", id="flags-text"),
         pytest.param(b"[flags]\n'a.b' = [1]", "flags.a.b is no list of texts", id="flags-numbers"),
         pytest.param(b"[attributes]\nname = 'x'", "without an element", id="attribute-without-feature"),

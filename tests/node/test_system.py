@@ -38,6 +38,12 @@ def test_quotes_and_escapes_of_the_shell_are_taken_off() -> None:
     assert parse_os_release('A="a \\"b\\" \\$c"\nB=\'a "b"\'\nC="\n') == {"A": 'a "b" $c', "B": 'a "b"', "C": '"'}
 
 
+def test_spaces_at_the_end_of_a_line_are_left_out_in_no_time() -> None:
+    # What goes back over them for every one of them takes minutes.
+    spaces = "\t \t" * 100_000
+    assert parse_os_release(f"A=a b{spaces}\nB={spaces}c{spaces}") == {"A": "a b", "B": f"{spaces}c"}
+
+
 def test_the_vendors_os_release_stands_in_for_a_missing_one(make_host: MakeHost) -> None:
     host = make_host({"/usr/lib/os-release": "ID=vendor\n"})
     assert OsReleaseDetector().detect(host).attributes == {"system.osrelease": {"ID": "vendor"}}

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from imagefit.errors import InvalidConfigurationError
 from imagefit.model.credentials import AuthConfig
 from imagefit.registry.containerd_config import ContainerdRegistries, TlsFiles, read_containerd_config
+from imagefit.registry.mirrors import mirror_hosts
 from imagefit.registry.sources import Sources
 
 V1, V2, V3 = "cri", '"io.containerd.grpc.v1.cri"', '"io.containerd.cri.v1.images"'
@@ -176,3 +177,24 @@ def test_any_bytes_are_read_or_refused(tmp_path_factory: pytest.TempPathFactory,
         read_containerd_config(file, Sources())
     except InvalidConfigurationError as error:
         assert str(file) in str(error)  # noqa: PT017
+
+
+def test_a_file_that_would_take_the_toml_library_minutes_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InvalidConfigurationError, match="not TOML"):
+        read(tmp_path, "a." * 1001 + "a = 1")
+    with pytest.raises(InvalidConfigurationError, match="not TOML"):
+        read(tmp_path, "\n".join(f"a{number} = '{'.' * 900}'" for number in range(12)))
+    assert read(tmp_path, "a." * 999 + "a = 1") == ContainerdRegistries()
+
+
+def test_names_of_many_parts_are_merged(tmp_path: Path) -> None:
+    deep = f"version = 3\n[plugins.{'a.' * 900}a]\n{'a.' * 900}a = 1\n"
+    found = read(tmp_path, f'imports = ["b.toml"]\n{deep}', b=deep)
+    assert found == ContainerdRegistries()
+
+
+def test_a_port_of_thousands_of_digits_is_no_port(tmp_path: Path) -> None:
+    endpoint = f"localhost:{'9' * 5000}"
+    found = read(tmp_path, f'[plugins.cri.registry.mirrors."a.b"]\nendpoint = ["{endpoint}"]\n')
+    with pytest.raises(InvalidConfigurationError, match=r"an endpoint of a\.b is no URL of a host"):
+        mirror_hosts(found, "a.b")

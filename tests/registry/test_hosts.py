@@ -241,3 +241,10 @@ def test_what_is_there_and_cannot_be_read_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "other.example.com").touch()
     with pytest.raises(InvalidConfigurationError, match="cannot be read"):
         read_hosts((tmp_path,), "other.example.com")
+
+
+def test_a_file_that_would_take_the_toml_library_minutes_is_refused() -> None:
+    for content in (b"a." * 1001 + b"a = 1", b"[" + b"a." * 1001 + b"a]"):
+        with pytest.raises(InvalidConfigurationError, match=r"hosts\.toml: not TOML: too many dots"):
+            parse_hosts(content, HERE, DOMAIN)
+    assert parse_hosts(b"a." * 999 + b"a = 1", HERE, DOMAIN) == parse_hosts(b"", HERE, DOMAIN)

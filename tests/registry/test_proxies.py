@@ -47,6 +47,8 @@ NO_PROXY = [
     ("fd00::1", "https://[fd00::1]", True),
     ("nonsense/8", "https://example.com", False),
     ("", "https://example.com", False),
+    (f"example.com:{'9' * 5000}", "https://example.com", False),
+    (f"[fd00::1]:{'9' * 5000}", "https://example.com", False),
 ]
 
 

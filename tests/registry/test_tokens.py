@@ -86,6 +86,8 @@ USABLE = {
     "token": b'{"token": "t"}',
     "access token": b'{"access_token": "t", "token": null}',
     "life as text": b'{"token": "t", "expires_in": "300"}',
+    "life that is no number": b'{"token": "t", "expires_in": "nan"}',
+    "life without end": b'{"token": "t", "expires_in": "inf"}',
     "more": b'{"token": "t", "issued_at": "2020", "x": [1]}',
 }
 
@@ -203,3 +205,19 @@ def test_a_large_refusal_is_not_read(registry: FakeRegistry) -> None:
                 await authorizer.answer(access_to(registry), [f'Bearer realm="http://127.0.0.1:{port}/"'], None)
 
     run(use)
+
+
+@pytest.mark.parametrize("life", [b'"nan"', b'"inf"', b'"-inf"'])
+def test_a_token_whose_life_is_no_number_is_kept_for_a_minute(registry: FakeRegistry, life: bytes) -> None:
+    registry.access.token_answer = b'{"token": "t", "expires_in": %s}' % life
+    clock = Clock()
+
+    async def use(authorizer: Authorizer) -> None:
+        access = access_to(registry)
+        await authorizer.answer(access, challenge_of(registry), None)
+        clock.now += 56
+        assert authorizer.known(access) is not None
+        clock.now += 2
+        assert authorizer.known(access) is None
+
+    run(use, clock)

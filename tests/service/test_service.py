@@ -19,6 +19,7 @@ from builders import (
 )
 from imagefit.cri.wire import PullRequest
 from imagefit.errors import (
+    ContainerdAwayError,
     ContentMissingError,
     InvalidConfigurationError,
     RecordsError,
@@ -42,7 +43,7 @@ from imagefit.model.policy import (
     Trait,
     Unknown,
 )
-from imagefit.model.reference import ImageReference
+from imagefit.model.reference import ImageReference, parse_reference
 from imagefit.registry.client import Resolved
 from imagefit.service import Service
 from imagefit.service.metadata import MAX_METADATA_BYTES
@@ -404,6 +405,22 @@ def test_a_rewrite_in_vain_ends_as_the_operator_set_for_errors(on_error: OnError
 
     assert isinstance(asyncio.run(ended()), expected)
     assert [one["reason"] for one in kept] == ["chosen", "records"]
+
+
+@pytest.mark.parametrize("on_error", list(OnError))
+def test_a_containerd_that_goes_away_brings_no_other_build_in(on_error: OnError) -> None:
+    """Neither could it take a plain pull; kubelet pulls again, and gets what fits."""
+
+    async def known() -> Node:
+        return NODE
+
+    service = Service(MemoryRegistry(*FITTING), known, Policies(Policy(on_error=on_error)))
+    rewrite = Rewrite(parse_reference("app:1"), digest(b"index"), digest(b"entry"))
+    request = PullRequest("app:1", None, b"")
+    outcome = service.records_failed(request, rewrite, ContainerdAwayError("containerd: UNAVAILABLE: gone"))
+    assert isinstance(outcome, Refuse)
+    assert (outcome.reason, outcome.transient) == ("containerd-away", True)
+    assert "UNAVAILABLE" in outcome.message
 
 
 def test_no_refusal_shows_what_looks_like_a_credential() -> None:

@@ -17,8 +17,7 @@ _DIALECTS: Final = (
 )
 _RESULTS: Final = ("rewrite", "pass-through", "refuse")
 
-_MAIN: Final = "Brings the right build of one image tag to this node."
-_CODES: Final = "Exit codes: 0 yes, 1 no, 2 error, 3 unknown. Configuration: /etc/imagefit/config.toml or --config."
+_MAIN: Final = "Brings the right build of one image tag to this node. Exit codes: 0 yes, 1 no, 2 error, 3 unknown."
 _SERVE: Final = (
     "Listens on [server] socket and forwards to [containerd] socket, choosing at every PullImage. Stops on SIGTERM, "
     "reads its configuration anew on SIGHUP and when the files change."
@@ -75,6 +74,21 @@ _CONFIG_SHOWN: Final = """\
 examples:
   imagefit config show
   imagefit config show --image registry.example.org/team/solver:1.0"""
+_INSTALL: Final = (
+    "Has kubelet ask imagefit for images: finds its settings (kubeadm, k3s, RKE2, by hand), shows the change as a "
+    "diff, keeps what was there, makes it. Restarts nothing: it prints the commands that are left to run."
+)
+_INSTALLED: Final = "example:\n  imagefit install --dry-run"
+_UNINSTALL: Final = (
+    "Puts back what 'imagefit install' changed, byte for byte; a file that was changed since only loses the line of "
+    "imagefit. Restarts nothing."
+)
+_UNINSTALLED: Final = "example:\n  imagefit uninstall --dry-run"
+_STATUS: Final = (
+    "Looks whether kubelet really goes through imagefit: socket, settings, start, connection. "
+    "Exit codes: 0 it does, 1 not, 2 error, 3 not known."
+)
+_STATUS_SHOWN: Final = "example:\n  imagefit status -o json | jq .goesThrough"
 _COMPLETION: Final = "Prints what makes a shell complete imagefit's commands and options."
 _COMPLETED: Final = """\
 examples:
@@ -116,6 +130,7 @@ def parser() -> Parser:
     _add_decisions(top.add(Command("decisions", "show what the daemon decided", _DECISIONS, _DECIDED, _SOME_IMAGES)))
     _add_documents(top)
     _add_output(top.add(Command("node", "show what is known of this node", _NODE, _NODE_SHOWN)), "table", "json")
+    _add_installing(top)
     _add_configuration(top.add(Command("config", "look at the configuration", _CONFIG, operands=_ACTION)))
     completion = top.add(Command("completion", "complete commands in a shell", _COMPLETION, _COMPLETED, "bash|zsh"))
     completion.add_argument("shell", metavar="SHELL", choices=("bash", "zsh"), help="bash or zsh")
@@ -131,8 +146,8 @@ def serve_parser() -> Parser:
 
 
 def _top() -> Parser:
-    top = Parser(**Command("", "", _MAIN, _CODES, "[--config FILE] COMMAND ...").settings())
-    top.add_argument("--config", type=Path, metavar="FILE", help="another configuration file")
+    top = Parser(**Command("", "", _MAIN, operands="[--config FILE] COMMAND ...").settings())
+    top.add_argument("--config", type=Path, metavar="FILE", help="in place of /etc/imagefit/config.toml")
     top.start("command")
     return top
 
@@ -147,6 +162,7 @@ def _add_serve(top: Parser) -> None:
     serve = top.add(Command("serve", "answer kubelet's image calls", _SERVE))
     serve.add_argument("-v", "--verbose", action="store_true", help="log from level debug, whatever [log] says")
     serve.add_argument("--metrics", metavar="ADDRESS", default="", help=_METRICS_OPTION)
+    serve.add_argument("--take-over", action="store_true", help="take the socket over from the imagefit that has it")
 
 
 def _add_explain(explain: Parser) -> None:
@@ -203,6 +219,21 @@ def _add_documents(top: Parser) -> None:
     schema = top.add(Command("schema", "print the JSON Schema of a dialect", _SCHEMA, _SCHEMA_SHOWN, "[DIALECT]"))
     schema.add_argument(
         "dialect", metavar="DIALECT", nargs="?", choices=_DIALECTS, help="without one, the dialects are listed"
+    )
+
+
+def _add_installing(top: Parser) -> None:
+    for command in (
+        Command("install", "have kubelet ask imagefit", _INSTALL, _INSTALLED),
+        Command("uninstall", "put back what install changed", _UNINSTALL, _UNINSTALLED),
+    ):
+        added = top.add(command)
+        added.add_argument("--dry-run", action="store_true", help="only show what would be done")
+        added.add_argument("--root", type=Path, metavar="FOLDER", default=Path("/"), help="of another node's files")
+    _add_output(
+        top.add(Command("status", "show whether kubelet goes through imagefit", _STATUS, _STATUS_SHOWN)),
+        "table",
+        "json",
     )
 
 

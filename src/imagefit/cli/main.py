@@ -77,7 +77,7 @@ def _dispatch(options: argparse.Namespace) -> int:
         case "serve":
             from imagefit.cli.serve import serve
 
-            return serve(options.config, verbose=options.verbose, metrics=options.metrics)
+            return serve(options.config, verbose=options.verbose, metrics=options.metrics, take_over=options.take_over)
         case "explain":
             return _explain(options)
         case "doctor":
@@ -90,6 +90,8 @@ def _dispatch(options: argparse.Namespace) -> int:
             from imagefit.cli.node import show_node
 
             return show_node(options.config, as_json=options.output == "json")
+        case "install" | "uninstall" | "status":
+            return _installing(options)
         case "config":
             return _config(options)
         case "completion":
@@ -145,6 +147,22 @@ def _documents(options: argparse.Namespace) -> int:
             return validate(options.files, as_json=options.output == "json")
         case _:
             return show_schema(options.dialect)
+
+
+def _installing(options: argparse.Namespace) -> int:
+    match options.command:
+        case "status":
+            from imagefit.cli.status import status
+
+            return status(options.config, as_json=options.output == "json")
+        case "install":
+            from imagefit.cli.install import install
+
+            return install(options.config, options.root, dry_run=options.dry_run)
+        case _:
+            from imagefit.cli.install import uninstall
+
+            return uninstall(options.config, options.root, dry_run=options.dry_run)
 
 
 def _config(options: argparse.Namespace) -> int:

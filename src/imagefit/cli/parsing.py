@@ -25,6 +25,11 @@ class _Help(argparse.HelpFormatter):
         """Fold a text, unless its lines are examples."""
         return text if "\n" in text else super()._fill_text(text, width, indent)
 
+    def _format_action(self, action: argparse.Action) -> str:
+        """Leave out the line of a list of commands that only says that it is one."""
+        text = super()._format_action(action)
+        return text.partition("\n")[2] if action.nargs == argparse.PARSER else text
+
     def _format_action_invocation(self, action: argparse.Action) -> str:
         if not action.option_strings or action.nargs == 0:
             return super()._format_action_invocation(action)

@@ -9,13 +9,14 @@ import msgspec
 from imagefit.errors import InvalidConfigurationError
 
 
-def serve(config_path: Path | None, *, verbose: bool, metrics: str = "") -> int:
-    """Serve until told to stop.
+def serve(config_path: Path | None, *, verbose: bool, metrics: str = "", take_over: bool = False) -> int:
+    """Serve until told to stop, or until another takes over.
 
     Args:
         config_path: the configuration file, or None for the default one.
         verbose: log what a search for a fault needs.
         metrics: where metrics are served if the configuration does not say; empty for nowhere.
+        take_over: take the socket from the imagefit that has it, if one has.
 
     Raises:
         InvalidConfigurationError: the configuration has a fault, or ``metrics`` is nothing that it could say.
@@ -27,12 +28,18 @@ def serve(config_path: Path | None, *, verbose: bool, metrics: str = "") -> int:
     # What imports make stays: to look for garbage in it takes a sixth of the start. The daemon looks once it is made.
     gc.disable()
     try:
-        from imagefit.daemon.life import Overrides
-        from imagefit.daemon.life import serve as serve_forever
-        from imagefit.daemon.reload import LiveConfig
+        from imagefit.daemon.notifying import Manager
+        from imagefit.daemon.starts import Starts, put_off
 
-        _check_address(metrics)
-        serve_forever(LiveConfig(config_path), Overrides(verbose=verbose, metrics_listen=metrics))
+        starts, manager = Starts(), Manager()
+        if put_off(starts, manager):
+            from imagefit.daemon.life import Overrides
+            from imagefit.daemon.life import serve as serve_forever
+            from imagefit.daemon.reload import LiveConfig
+
+            _check_address(metrics)
+            overrides = Overrides(verbose=verbose, metrics_listen=metrics, take_over=take_over)
+            serve_forever(LiveConfig(config_path), overrides, manager, starts)
     finally:
         gc.enable()
     return 0

@@ -126,6 +126,7 @@ Listen = Annotated[
     ),
 ]
 Keep = Annotated[int, msgspec.Meta(ge=1, le=100_000, extra={KIND: "a whole number from 1 to 100000"})]
+AtOnce = Annotated[int, msgspec.Meta(ge=1, le=100_000, extra={KIND: "a whole number from 1 to 100000"})]
 Order = Annotated[
     tuple[Criterion, ...],
     msgspec.Meta(

@@ -6,6 +6,7 @@ be used. Leaves what one file can tell to ``checking``.
 
 import os
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import Final
 
@@ -23,6 +24,8 @@ from imagefit.errors import InvalidConfigurationError
 
 MAX_FAULTS: Final = 20
 """Most faults that are told at once."""
+# To look for what each of 20,000 unknown keys may have meant takes seconds.
+_MOST_COMPLAINTS: Final = 1000  # of one file
 
 
 class FaultyConfigurationError(InvalidConfigurationError):
@@ -133,7 +136,7 @@ def _faults(files: Iterable[Placed | Fault], whole: Merged) -> Iterator[Fault]:
             yield placed
             continue
         faults = []
-        for complaint in complaints(placed.source.data, Config):
+        for complaint in islice(complaints(placed.source.data, Config), _MOST_COMPLAINTS):
             clash = clashes.pop((id(placed), complaint.path), None)
             faults.append(_clash_fault(clash) if clash else _fault(placed, complaint))
         faults += [_clash_fault(clash) for clash in whole.clashes if clashes.pop((id(placed), clash.path), None)]

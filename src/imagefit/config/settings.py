@@ -14,6 +14,7 @@ from msgspec.structs import replace
 from imagefit.config.conditions import Prefers, Requires
 from imagefit.config.kinds import (
     AbsolutePath,
+    AtOnce,
     Keep,
     Listen,
     Moment,
@@ -37,6 +38,16 @@ class Server(Table, frozen=True, kw_only=True):
         "/run/imagefit/imagefit.sock"
     )
     drain_seconds: Annotated[Seconds, about("Longest time that a stop waits for calls under way.")] = 60.0
+    state: Annotated[
+        AbsolutePath, about("Folder for what has to outlive a crash: marks of pulls under way.", restart=True)
+    ] = "/var/lib/imagefit"
+
+
+class LimitSettings(Table, frozen=True, kw_only=True):
+    """``[limits]``: how much is done at once; a call beyond is answered at once with RESOURCE_EXHAUSTED."""
+
+    calls: Annotated[AtOnce, about("Calls at once, streams and pulls included, health checks apart.")] = 1000
+    pulls: Annotated[AtOnce, about("Pulls at once.")] = 250
 
 
 class Containerd(Table, frozen=True, kw_only=True):
@@ -186,6 +197,7 @@ class Config(Table, frozen=True, kw_only=True):
     """The whole configuration."""
 
     server: Annotated[Server, about("The daemon itself.")] = Server()
+    limits: Annotated[LimitSettings, about("How much is done at once.")] = LimitSettings()
     containerd: Annotated[Containerd, about("What the calls are passed on to.")] = Containerd()
     registry: Annotated[Registry, about("How registries are reached, and where answers are kept.")] = Registry()
     node: Annotated[NodeSettings, about("Where the node's facts come from.")] = NodeSettings()

@@ -1,11 +1,12 @@
 """The gRPC server that kubelet talks to: every call is forwarded as raw bytes, but for those that imagefit answers.
 
-Knows how to be invisible: metadata, deadline, cancellation, status, details and trailers pass both ways. Leaves
-PullImage to ``pulling`` and health checks to ``health``, which may come later: nothing of them is imported here.
+Knows how to be invisible: metadata, deadline, cancellation, status, details and trailers pass both ways; and what
+counts against ``limits``: every call but health checks, from its start to its end. Leaves PullImage to ``pulling`` and
+health checks to ``health``, which may come later: nothing of them is imported here.
 """
 
 import contextlib
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from functools import partial
 from typing import Any, NamedTuple, NoReturn, TypeAlias
 
@@ -14,6 +15,7 @@ import grpc.aio
 
 from imagefit.cri.backend import Backend
 from imagefit.cri.calls import Answer, CallMetadata
+from imagefit.cri.limits import Limit, Limits
 from imagefit.cri.methods import HEALTH_METHODS, PULL_METHODS, TRACEPARENT, UNARY_METHODS
 from imagefit.telemetry import tracing
 
@@ -36,19 +38,28 @@ class Answerers(NamedTuple):
 
 
 class Proxy(grpc.GenericRpcHandler):  # type: ignore[type-arg] # not generic at run time
-    """Answers every method of every service by asking containerd."""
+    """Answers every method of every service by asking containerd.
 
-    def __init__(self, backend: Backend, answerers: Callable[[], Awaitable[Answerers]]) -> None:
+    Attributes:
+        limits: how many calls may be under way at once.
+    """
+
+    def __init__(
+        self, backend: Backend, answerers: Callable[[], Awaitable[Answerers]], limits: Limits | None = None
+    ) -> None:
         """Forward to ``backend`` and leave PullImage and health checks to ``answerers``.
 
         Args:
             backend: containerd.
             answerers: returns what answers them, once it is there: calls wait for it. If it raises, they end.
+            limits: how many calls may be under way at once; None for the defaults.
         """
+        self.limits = limits or Limits()
         self._backend = backend
         self._answerers = answerers
-        self._handlers = {method: _unary(self.forward, method) for method in UNARY_METHODS}
-        self._handlers |= {method: _unary(self._pull, method) for method in PULL_METHODS}
+        calls, pulls = self.limits.calls, self.limits.pulls
+        self._handlers = {method: _unary(self.forward, method, (calls,)) for method in UNARY_METHODS}
+        self._handlers |= {method: _unary(self._pull, method, (pulls, calls)) for method in PULL_METHODS}
         self._handlers |= {method: _stream(self._health, method) for method in HEALTH_METHODS}
 
     def service(self, handler_call_details: grpc.HandlerCallDetails) -> Handler:
@@ -57,7 +68,7 @@ class Proxy(grpc.GenericRpcHandler):  # type: ignore[type-arg] # not generic at 
         known = self._handlers.get(method)
         if known is not None:
             return known
-        return _stream(self.forward_stream, method)
+        return _stream(self._counted_stream, method)
 
     async def forward(self, method: str, request: bytes, context: Context) -> bytes:
         """Have containerd answer a call with one reply."""
@@ -73,7 +84,7 @@ class Proxy(grpc.GenericRpcHandler):  # type: ignore[type-arg] # not generic at 
             await _pass_initial(error.initial_metadata(), context)
             await _abort_with(error, context)
 
-    async def forward_stream(self, method: str, request: bytes, context: Context) -> AsyncIterator[bytes]:
+    async def forward_stream(self, method: str, request: bytes, context: Context) -> AsyncGenerator[bytes, None]:
         """Have containerd answer a call with any number of replies."""
         metadata = _request_metadata(context)
         try:
@@ -87,6 +98,18 @@ class Proxy(grpc.GenericRpcHandler):  # type: ignore[type-arg] # not generic at 
                 _pass_trailing(call.trailing, context)
         except grpc.aio.AioRpcError as error:
             await _abort_with(error, context)
+
+    async def _counted_stream(self, method: str, request: bytes, context: Context) -> AsyncIterator[bytes]:
+        limit = self.limits.calls
+        if limit.is_met:
+            await limit.shed(context)
+        limit.under_way += 1
+        try:
+            async with contextlib.aclosing(self.forward_stream(method, request, context)) as replies:
+                async for message in replies:
+                    yield message
+        finally:
+            limit.under_way -= 1
 
     async def _pull(self, method: str, request: bytes, context: Context) -> bytes:
         answerers = await self._there(context)
@@ -105,9 +128,18 @@ class Proxy(grpc.GenericRpcHandler):  # type: ignore[type-arg] # not generic at 
             raise  # abort does not return
 
 
-def _unary(behaviour: Callable[..., Awaitable[bytes]], method: str) -> Handler:
+def _unary(behaviour: Callable[..., Awaitable[bytes]], method: str, limits: tuple[Limit, ...]) -> Handler:
     async def answered(request: bytes, context: Context) -> bytes:  # gRPC looks longer at a partial, at every call
-        return await behaviour(method, request, context)
+        for limit in limits:
+            if limit.is_met:
+                await limit.shed(context)
+        for limit in limits:
+            limit.under_way += 1
+        try:
+            return await behaviour(method, request, context)
+        finally:
+            for limit in limits:
+                limit.under_way -= 1
 
     return grpc.unary_unary_rpc_method_handler(answered)
 

@@ -84,6 +84,10 @@ class Record:
         label, value = MANAGED_LABEL
         return messages.Image.FromString(self.content).labels.get(label) == value
 
+    def is_right(self, digest: str) -> bool:
+        """Tell whether it stands for a manifest; containerd's CRI plugin asks the same before it writes."""
+        return self.digest == digest and self.is_managed and self.is_whole
+
 
 def read_pull_request(content: bytes, traceparent: str = "") -> PullRequest:
     """Read a PullImage request of any CRI version.

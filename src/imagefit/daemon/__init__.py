@@ -4,7 +4,8 @@ Knows when each part is imported, made and ended, and which part gets what of th
 becomes of a call, and to ``service`` what becomes of a pull. Nothing is imported here: what only a pull needs must not
 delay listening.
 
-To read in this order: ``life`` (from the start to the end), ``listening`` (the socket), ``idle`` (what is done beside
-forwarding), ``pulls`` (what answers once somebody asks), ``reload`` (the configuration anew), ``readiness`` (whether
-pulls can be answered) and ``endpoint`` (who is told over HTTP).
+To read in this order: ``life`` (from the start to the end), ``listening`` (the socket), ``owning`` (whose its path is,
+and how that changes), ``stopping`` (signals), ``idle`` (what is done beside forwarding), ``pulls`` (what answers once
+somebody asks), ``reload`` (the configuration anew), ``readiness`` (whether pulls can be answered), ``endpoint`` (who is
+told over HTTP), ``notifying`` (what systemd is told) and ``starts`` (those that end badly).
 """

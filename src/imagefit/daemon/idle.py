@@ -86,6 +86,7 @@ class Idle:
     def take(self, config: Config) -> None:
         """Have a new configuration take effect, as far as that needs no restart."""
         self._current = config
+        self._forwarding[1].limits.take(config.limits.calls, config.limits.pulls)
         if (parts := self._parts()) is not None:
             parts.take(config)
 

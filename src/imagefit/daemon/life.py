@@ -7,15 +7,11 @@ does not need. Leaves everything that a call means to ``idle``.
 import asyncio
 import contextlib
 import gc
-import os
-import signal
-import socket
-import threading
 from collections.abc import Callable, Coroutine
 from functools import partial
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, TypeAlias, TypeVar
 
 import grpc
 import grpc.aio
@@ -23,10 +19,15 @@ import msgspec
 
 from imagefit import telemetry
 from imagefit.config import Config
-from imagefit.cri.backend import MESSAGE_OPTIONS, Backend
+from imagefit.cri.backend import MESSAGE_OPTIONS, Backend, retrieved
+from imagefit.cri.limits import Limits
 from imagefit.cri.proxy import Answerers, Proxy
-from imagefit.daemon.listening import bind, claimed, follow_access
+from imagefit.daemon.listening import bind, follow_access
+from imagefit.daemon.notifying import Manager
+from imagefit.daemon.owning import Claim, claimed
 from imagefit.daemon.reload import LiveConfig
+from imagefit.daemon.starts import GOOD_AFTER_SECONDS, Starts
+from imagefit.daemon.stopping import drained, end_soon, ignore_signals, stop_signals
 from imagefit.errors import ImagefitError
 from imagefit.telemetry import configure_logging, log_crashes
 
@@ -34,18 +35,26 @@ if TYPE_CHECKING:
     from imagefit.daemon.idle import Idle
 
 log = telemetry.part("daemon")
-_STOPPING = (signal.SIGTERM, signal.SIGINT)
-_ENDING_SECONDS = 5.0
-_FAILING_SECONDS = 1.0
-_EXIT_FAILED = 2
-_WAKE_UPS = 4096
-# Kubelet pings an idle connection; an answer must not depend on calls being under way.
-_SERVER_OPTIONS = (*MESSAGE_OPTIONS, ("grpc.keepalive_permit_without_calls", 1), ("grpc.so_reuseport", 0))
+_FAILING_SECONDS: Final = 1.0
+_EXIT_FAILED: Final = 2
+_CONNECTION_SECONDS: Final = 2
+# gRPC ends a connection up to a tenth later than it is told to; the rest is for a machine that is busy.
+_SENT_AWAY_SECONDS: Final = 2 * _CONNECTION_SECONDS
+_SERVER_OPTIONS: Final = (
+    *MESSAGE_OPTIONS,
+    # Kubelet pings an idle connection; an answer must not depend on calls being under way.
+    ("grpc.keepalive_permit_without_calls", 1),
+    ("grpc.so_reuseport", 0),
+    # Clients connect anew so often, between calls: so none is left at a daemon that has handed over. To stop a server
+    # is no way to be rid of them, for it cancels calls that arrive just then.
+    ("grpc.max_connection_age_ms", _CONNECTION_SECONDS * 1000),
+)
 
-Stop: TypeAlias = "asyncio.Queue[signal.Signals]"
-"""The signals that ask for the end."""
 Failed: TypeAlias = "asyncio.Future[Exception]"
 """The first thing that keeps a part from being started."""
+Ends: TypeAlias = "set[asyncio.Future[Any]]"
+"""What asks for the end once one of them is done."""
+_Done = TypeVar("_Done")
 
 
 class Overrides(msgspec.Struct, frozen=True):
@@ -54,14 +63,22 @@ class Overrides(msgspec.Struct, frozen=True):
     Attributes:
         verbose: log what a search for a fault needs, whatever the configuration says.
         metrics_listen: where metrics are served if the configuration does not say; empty for nowhere.
+        take_over: take the socket from the imagefit that has it, if one has.
     """
 
     verbose: bool = False
     metrics_listen: str = ""
+    take_over: bool = False
 
 
-def serve(live: LiveConfig, overrides: Overrides) -> None:
-    """Serve until SIGTERM or SIGINT.
+def serve(live: LiveConfig, overrides: Overrides, manager: Manager, starts: Starts) -> None:
+    """Serve until SIGTERM or SIGINT, or until another imagefit has taken the socket over.
+
+    Args:
+        live: the configuration.
+        overrides: what counts beside it.
+        manager: is told how it goes.
+        starts: are forgotten once this one has gone well.
 
     Raises:
         ListenError: the socket is in use or cannot be made.
@@ -69,46 +86,94 @@ def serve(live: LiveConfig, overrides: Overrides) -> None:
     """
     configure_logging(live.current.log_settings, verbose=overrides.verbose)
     log_crashes()
-    path = Path(live.current.server.socket)
-    with claimed(path):
-        failure = asyncio.run(_serve(live, path, overrides))
+    with claimed(Path(live.current.server.socket), take_over=overrides.take_over) as claim:
+        failure = asyncio.run(_serve(live, claim, overrides, manager, starts))
     if failure is not None:
         raise ImagefitError(f"a part of imagefit cannot be started: {failure}", advice="see its log") from failure
 
 
-async def _serve(live: LiveConfig, path: Path, overrides: Overrides) -> Exception | None:
+async def _serve(
+    live: LiveConfig, claim: Claim, overrides: Overrides, manager: Manager, starts: Starts
+) -> Exception | None:
     """Serve until told to stop; return what kept a part from being started, if that is why it ended."""
     config = live.current
-    stop = _stop_signals(live)  # before the socket tells anybody that this process is to be talked to
+    stop = stop_signals(live.reload)  # before the socket tells anybody that this process is to be talked to
     failed: Failed = asyncio.get_running_loop().create_future()
+    told = asyncio.create_task(stop.get())
+    ends: Ends = {told, failed}
     async with contextlib.AsyncExitStack() as ending:
         backend = Backend(Path(config.containerd.socket))
         ending.push_async_callback(backend.close)
         ready: asyncio.Future[Idle] = asyncio.get_running_loop().create_future()
-        proxy = Proxy(backend, partial(_answerers, ready))
+        proxy = Proxy(backend, partial(_answerers, ready), Limits(config.limits.calls, config.limits.pulls))
         server = grpc.aio.server(options=_SERVER_OPTIONS)
         server.add_generic_rpc_handlers((proxy,))
-        bind(server, path)
+        containerd = Path(config.containerd.socket)
+        is_open = bind(server, claim.own, containerd)
         await server.start()
-        _go_on(follow_access(Path(config.containerd.socket), path), ending)
-        await asyncio.sleep(0)  # its first look comes before anybody is told that we listen
-        log.info("listening", socket=path, containerd=config.containerd.socket, mode=config.policy.mode)
+        if not is_open:
+            _go_on(follow_access(containerd, claim.own), ending)
         fail = partial(_fail, failed)
         make = partial(_idle, config, (backend, proxy), fail, ending)
-        _go_on(_work(make, ready, fail, live, overrides, ending), ending)
-        told = asyncio.ensure_future(stop.get())
-        ends: set[asyncio.Future[Any]] = {told, failed}
-        await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+        work = partial(_work, make, ready, fail, live, overrides, ending)
+        if claim.is_held:
+            _show(live, claim, manager, ending)
+            _go_on(work(), ending)
+        else:  # nothing is taken from a daemon that answers before this one can answer everything
+            _go_on(work(), ending)
+            await _either(ends, _answerers(ready))
+            if not any(end.done() for end in ends):
+                _show(live, claim, manager, ending)
+        asyncio.get_running_loop().call_later(GOOD_AFTER_SECONDS, starts.forget)
+        await _ended(ends, fail, claim, manager)
         told.cancel()
         failure = failed.result() if failed.done() else None
         drain_seconds = _FAILING_SECONDS if failure else live.current.server.drain_seconds
+        manager.tell(STOPPING=1, STATUS="stopping: calls under way end")
+        claim.end()
         log.info("stopping", drain_seconds=drain_seconds)
         ready.add_done_callback(_tell_stopping)
-        await _drained(server, stop, drain_seconds)
-    _ignore_signals()
+        await drained(server, stop, drain_seconds)
+    ignore_signals()
     log.info("stopped")
-    _end_soon(_EXIT_FAILED if failure else 0)
+    if failure is None:
+        starts.forget()
+    end_soon(_EXIT_FAILED if failure else 0)
     return failure
+
+
+def _show(live: LiveConfig, claim: Claim, manager: Manager, ending: contextlib.AsyncExitStack) -> None:
+    """Have kubelet find this daemon, and tell so."""
+    claim.show()
+    config = live.current
+    log.info("listening", socket=claim.path, containerd=config.containerd.socket, mode=config.policy.mode)
+    _go_on(manager.feed(f"listening on {claim.path}"), ending)
+
+
+async def _ended(ends: Ends, fail: Callable[[Exception], None], claim: Claim, manager: Manager) -> None:
+    """Wait until something asks for the end, with nobody left who does not know of another daemon that took over."""
+    if any(end.done() for end in ends):
+        return
+    lost = await _either(ends, claim.lost())
+    if lost.cancelled():
+        return
+    if isinstance(error := lost.exception(), Exception):
+        fail(error)
+        return
+    log.info("handed-over", socket=claim.path, process=lost.result())
+    manager.tell(STATUS=f"handed over to process {lost.result()}")
+    await asyncio.wait(ends, timeout=_SENT_AWAY_SECONDS, return_when=asyncio.FIRST_COMPLETED)
+
+
+async def _either(ends: Ends, work: Coroutine[Any, Any, _Done]) -> "asyncio.Task[_Done]":
+    """Work, unless something asks for the end meanwhile: then it is cancelled."""
+    task = asyncio.create_task(work)
+    await asyncio.wait({*ends, task}, return_when=asyncio.FIRST_COMPLETED)
+    if not task.done():
+        task.cancel()
+    await asyncio.wait({task})
+    retrieved(task)
+    return task
 
 
 async def _answerers(ready: "asyncio.Future[Idle]") -> Answerers:
@@ -181,46 +246,3 @@ def _go_on(work: Coroutine[Any, Any, Any], ending: contextlib.AsyncExitStack) ->
 def _log_failure(task: "asyncio.Task[Any]") -> None:
     if not task.cancelled() and (error := task.exception()):
         log.failure("background-work-failed", error)
-
-
-async def _drained(server: grpc.aio.Server, stop: Stop, drain_seconds: float) -> None:
-    """Refuse new calls and wait for those under way, at most so long or until a second signal."""
-    drain = asyncio.create_task(server.stop(drain_seconds))
-    again = asyncio.create_task(stop.get())
-    await asyncio.wait({drain, again}, return_when=asyncio.FIRST_COMPLETED)
-    if not drain.done():
-        await server.stop(0)
-    again.cancel()
-    await drain
-
-
-def _stop_signals(live: LiveConfig) -> Stop:
-    """Have signals reach the loop; not as its own handlers, since it takes these back by restoring the default."""
-    stop: Stop = asyncio.Queue()
-    loop = asyncio.get_running_loop()
-    # Python's handlers run in the main thread, which waits in the loop: a signal that another thread takes wakes it so.
-    woken, waking = socket.socketpair()
-    for end in (woken, waking):
-        end.setblocking(False)
-    loop.add_reader(woken, lambda: woken.recv(_WAKE_UPS))
-    signal.set_wakeup_fd(waking.detach(), warn_on_full_buffer=False)
-    for one in _STOPPING:
-        signal.signal(one, lambda number, _: loop.call_soon_threadsafe(stop.put_nowait, signal.Signals(number)))
-    signal.signal(signal.SIGHUP, lambda *_: loop.call_soon_threadsafe(live.reload))
-    return stop
-
-
-def _ignore_signals() -> None:
-    """Have a further signal change nothing: the default kills, and at no moment may it be in force."""
-    for one in (*_STOPPING, signal.SIGHUP):
-        signal.signal(one, signal.SIG_IGN)
-
-
-def _end_soon(code: int) -> None:
-    """End the process even if a thread does not: one that asks a dead name server cannot be called off.
-
-    The socket is left as it is: by then it may be another daemon's, and a stale one is removed at the next start.
-    """
-    ending = threading.Timer(_ENDING_SECONDS, os._exit, (code,))
-    ending.daemon = True
-    ending.start()

@@ -11,6 +11,7 @@ from imagefit import telemetry
 from imagefit.config import Config
 from imagefit.cri.backend import Backend
 from imagefit.cri.health import Health, Missing
+from imagefit.cri.marks import Marks
 from imagefit.cri.proxy import Answerers, Proxy
 from imagefit.cri.pulling import Pulls
 from imagefit.cri.records import Records
@@ -26,6 +27,7 @@ from imagefit.telemetry import tracing
 
 log = telemetry.part("daemon")
 _NAMING_SECONDS = 2.0
+_MARKS = "pulls"  # a folder of the state
 
 
 class Answering:
@@ -55,7 +57,8 @@ class Answering:
         backend, proxy = forwarding
         self._registry = _registry(config)
         ending.push_async_callback(self._registry.close)
-        records = Records(backend)
+        records = Records(backend, marks=Marks(Path(config.server.state) / _MARKS))
+        records.heal()
         ending.push_async_callback(records.settled, _NAMING_SECONDS)
         self._service = Service(
             self._registry, node.node, config.policies, _keeping(config, ending), vouch=_vouch(self._registry, config)

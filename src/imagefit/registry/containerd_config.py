@@ -9,7 +9,6 @@ containerd reads the file when it starts, imagefit when it has changed.
 
 import posixpath
 import re
-import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,7 +19,7 @@ from imagefit.model.credentials import AuthConfig
 from imagefit.registry.host import Header
 from imagefit.registry.hosts_file import split_url
 from imagefit.registry.sources import Sources
-from imagefit.registry.toml_table import Table
+from imagefit.registry.toml_table import Table, load_toml
 
 _FILES_MAX: Final = 64
 # The plugin that has the section "registry", by the version of the file; later versions as the last.
@@ -115,10 +114,10 @@ def _read(path: Path, sources: Sources, *, is_import: bool) -> _Json:
         content = sources.read(path)
         if content is None and is_import:
             raise InvalidConfigurationError(f"{path}: is imported and not there")
-        return tomllib.loads((content or b"").decode())
+        return load_toml(content or b"")
     except OSError as error:
         raise InvalidConfigurationError(f"{path}: cannot be read: {error.strerror}") from error
-    except (ValueError, RecursionError) as error:
+    except ValueError as error:
         # "from None" and only the place out of the parser's words: they could quote a password.
         place = _PLACE.search(str(error))
         raise InvalidConfigurationError(f"{path}: not TOML{f' {place[0]}' if place else ''}") from None
@@ -145,13 +144,16 @@ def _version(path: Path, table: _Json) -> int:
 
 
 def _merge(into: _Json, more: _Json) -> None:
-    for key, value in more.items():
-        known = into.get(key)
-        if isinstance(known, dict) and isinstance(value, dict):
-            into[key] = merged = dict(known)
-            _merge(merged, value)
-        else:
-            into[key] = value
+    ahead = [(into, more)]
+    while ahead:
+        here, there = ahead.pop()
+        for key, value in there.items():
+            known = here.get(key)
+            if isinstance(known, dict) and isinstance(value, dict):
+                here[key] = merged = dict(known)
+                ahead.append((merged, value))
+            else:
+                here[key] = value
 
 
 def _parse(registry: Table) -> ContainerdRegistries:

@@ -22,6 +22,8 @@ ClientPair = tuple[Path, Path | None]
 
 API_ROOT: Final = "/v2"
 DIAL_TIMEOUT_SECONDS: Final = 30.0
+PORT_MAX_DIGITS: Final = 255
+"""Of a port as text: no name of a registry has more characters."""
 EVERYTHING: Final[frozenset[Capability]] = frozenset({"pull", "resolve", "push"})
 _DOCKER_DOMAIN: Final = "docker.io"
 _DOCKER_HOST: Final = "registry-1.docker.io"
@@ -121,4 +123,6 @@ def is_mirror_of(host: str, domain: str) -> bool:
 def split_port(host: str) -> tuple[str, int | None]:
     """Split a host into its name, brackets kept, and its port, None where it has none."""
     hostname, colon, port = host.rpartition(":")
-    return (hostname, int(port)) if colon and port.isdecimal() and hostname else (host, None)
+    # Python refuses to read numbers of thousands of digits.
+    is_port = bool(colon and hostname) and port.isdecimal() and len(port) <= PORT_MAX_DIGITS
+    return (hostname, int(port)) if is_port else (host, None)

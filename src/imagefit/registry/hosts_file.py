@@ -9,7 +9,6 @@ at all: there, such a file's ``server`` does not count and the default host is a
 
 import posixpath
 import re
-import tomllib
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -28,7 +27,7 @@ from imagefit.registry.host import (
     is_mirror_of,
     may_speak_tls,
 )
-from imagefit.registry.toml_table import Table
+from imagefit.registry.toml_table import Table, load_toml
 
 HOSTS_FILE: Final = "hosts.toml"
 _TLS_KEYS: Final = ("ca", "client", "skip_verify")
@@ -61,8 +60,8 @@ def parse_hosts(content: bytes, directory: Path, domain: str) -> tuple[RegistryH
         InvalidConfigurationError: containerd would not read it either; the message names the file and the key.
     """
     try:
-        table = tomllib.loads(content.decode())
-    except (ValueError, RecursionError) as error:
+        table = load_toml(content)
+    except ValueError as error:
         raise InvalidConfigurationError(f"{directory / HOSTS_FILE}: not TOML: {error}") from error
     top = Table(directory / HOSTS_FILE, "", table)
     hosts = [_parse_host(name, entry, directory) for name, entry in top.tables("host")]

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Final
 from urllib.parse import SplitResult, urlsplit
 
-from imagefit.registry.host import is_loopback
+from imagefit.registry.host import PORT_MAX_DIGITS, is_loopback
 
 _DEFAULT_PORTS: Final = {"http": 80, "https": 443}
 
@@ -72,6 +72,11 @@ def _is_in_network(entry: str, hostname: str) -> bool:
 def _split_port(entry: str) -> tuple[str, int | None]:
     if entry.startswith("["):
         name, _, rest = entry[1:].partition("]")
-        return name, int(rest[1:]) if rest[1:].isdecimal() else None
-    name, colon, port = entry.partition(":")
-    return (name, int(port)) if colon and port.isdecimal() else (entry, None)
+        return name, _number(rest[1:])
+    name, _, port = entry.partition(":")
+    number = _number(port)
+    return (entry, None) if number is None else (name, number)
+
+
+def _number(port: str) -> int | None:
+    return int(port) if port.isdecimal() and len(port) <= PORT_MAX_DIGITS else None

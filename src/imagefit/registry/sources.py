@@ -13,7 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
-MAX_FILE_BYTES: Final = 1024 * 1024
+MAX_FILE_BYTES: Final = 256 * 1024
 """Most that is read of one file; no configuration of a registry comes near it."""
 # File systems stamp with a clock that ticks every few milliseconds: two changes in one tick look like one.
 _TICK_NS: Final = 20_000_000

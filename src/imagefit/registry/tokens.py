@@ -7,6 +7,7 @@ may see a secret and to ``transport`` the wire. Implements the distribution proj
 
 import asyncio
 import hashlib
+import math
 import re
 import secrets
 import time
@@ -183,7 +184,8 @@ class Authorizer:
         token = answer.token or answer.access_token or ""
         if _USABLE_TOKEN.fullmatch(token) is None:
             raise ContentInvalidError(f"{host.host}: its token server sent no usable token")
-        life_seconds = min(answer.expires_in or _LIFE_SECONDS, _LIFE_MAX_SECONDS) - _MARGIN_SECONDS
+        said_seconds = answer.expires_in if answer.expires_in and math.isfinite(answer.expires_in) else _LIFE_SECONDS
+        life_seconds = min(said_seconds, _LIFE_MAX_SECONDS) - _MARGIN_SECONDS
         return Grant(f"Bearer {token}", self._clock() + life_seconds, advice)
 
 

@@ -1,18 +1,37 @@
 """One table of a TOML file of containerd's: values of the right type, or an error that names file and key.
 
-Knows types, and no keys. Errors hold no values: some of them are secrets.
+Knows types, and no keys; and what of TOML costs too much to be read. Errors hold no values: some of them are secrets.
 """
 
 import re
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from imagefit.errors import InvalidConfigurationError
 from imagefit.registry.host import Header
 
 _HEADER_NAME: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _HEADER_VALUE: Final = re.compile(r"[\t\x20-\x7e]*")
+
+# tomllib's time and memory for one dotted name grow with the square of its parts: 20,000 of them take minutes.
+_MAX_DOTS_OF_A_LINE: Final = 1000
+_MAX_DOTS: Final = 10_000
+
+
+def load_toml(content: bytes) -> dict[str, Any]:
+    """Read a file, at most ``sources.MAX_FILE_BYTES``.
+
+    Raises:
+        ValueError: it is no TOML, or has more dots than any name or list of hosts needs.
+    """
+    if content.count(b".") > _MAX_DOTS or any(line.count(b".") > _MAX_DOTS_OF_A_LINE for line in content.split(b"\n")):
+        raise ValueError("too many dots")
+    try:
+        return tomllib.loads(content.decode())
+    except RecursionError as error:
+        raise ValueError("nested too deeply") from error
 
 
 class Table:

@@ -5,7 +5,7 @@ Knows modes and what happens where nothing fits or nothing can be decided. Leave
 
 from typing import Final
 
-from imagefit.errors import ImagefitError
+from imagefit.errors import ContainerdAwayError, ImagefitError
 from imagefit.model.decision import Bar, Decision
 from imagefit.model.outcome import Outcome, PassThrough, Reason, Refuse, Rewrite
 from imagefit.model.policy import Mode, NoMatch, OnError, Policy
@@ -36,7 +36,14 @@ def of_decision(reference: ImageReference, decision: Decision) -> Outcome:
 
 
 def of_error(reference: ImageReference, policy: Policy, error: ImagefitError) -> PassThrough | Refuse:
-    """Return what becomes of a pull where nothing could be decided, or what was decided could not be done."""
+    """Return what becomes of a pull where nothing could be decided, or what was decided could not be done.
+
+    A containerd that has just gone away could not take a plain pull either; once it is back, kubelet's next pull gets
+    the build that fits and not any.
+    """
+    if isinstance(error, ContainerdAwayError):
+        message = redacted(f"imagefit: {reference} was chosen and not named: {error}; pull again")
+        return Refuse(cut(message, _MAX_REFUSAL_CHARACTERS), error.code, transient=True)
     if policy.on_error is OnError.FAIL and policy.mode is Mode.ENFORCE:
         message = redacted(f"imagefit: no decision on {reference}: {error}")
         return Refuse(cut(message, _MAX_REFUSAL_CHARACTERS), error.code, transient=True)

@@ -11,6 +11,7 @@ import msgspec
 
 from imagefit.errors import (
     BudgetSpentError,
+    ContainerdAwayError,
     ContentInvalidError,
     ContentMissingError,
     ImagefitError,
@@ -42,10 +43,12 @@ STATUSES: Final = ("200", "400", "401", "403", "404", "405", "408", "429", "500"
 _OUTCOMES: Final = (*STATUSES, "1xx", "2xx", "3xx", "4xx", "5xx", "redirect", *_ERRORS)
 # Why a pull that was decided on, or was to be, is forwarded as asked.
 _FALLBACKS: Final = (*_ERRORS, RecordsError.code, "pull-not-read")
+# Why a chosen image has not got its names.
+_NOT_NAMED: Final = (RecordsError.code, ContainerdAwayError.code)
 _DECIDED: Final = (
     ("rewrite", Reason.CHOSEN),
     *(("pass-through", reason) for reason in (*Reason, *_ERRORS) if reason is not Reason.CHOSEN),
-    *(("refuse", reason) for reason in (Reason.NO_MATCH, *_ERRORS, RecordsError.code)),
+    *(("refuse", reason) for reason in (Reason.NO_MATCH, *_ERRORS, *_NOT_NAMED)),
 )
 _QUICK: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 # Pulls of gigabytes are among the steps.
@@ -58,7 +61,7 @@ DECISIONS: Final = Counter(
         "Pulls that were decided on, by what became of them and why.",
         (
             Label("result", ("rewrite", "pass-through", "refuse")),
-            Label("reason", (*Reason, *_ERRORS, RecordsError.code), most=_FEW),
+            Label("reason", (*Reason, *_ERRORS, *_NOT_NAMED), most=_FEW),
             Label("image", most=_IMAGES, is_image=True),
         ),
         known=_DECIDED,
@@ -111,6 +114,14 @@ STEP_SECONDS: Final = Histogram(
         "Time of each step of a pull.",
         (Label("step", ("resolve", "index", "node", "metadata", "judge", "pull", "records")),),
         _STEPS,
+    )
+)
+SHED: Final = Counter(
+    Metric(
+        "imagefit_shed_total",
+        "counter",
+        "Calls that were turned away because too many were under way, by the limit that they met.",
+        (Label("limit", ("calls", "pulls")),),
     )
 )
 CONTAINERD_CALLS: Final = Counter(
@@ -178,6 +189,7 @@ BUILD_INFO: Final = Gauge(
 
 RECORDERS: Final[tuple[Recorder, ...]] = (
     *(DECISIONS, CHOSEN, FALLBACKS, REGISTRY_REQUESTS, CACHE_LOOKUPS, SIGNATURES, STEP_SECONDS, CONTAINERD_CALLS),
+    SHED,
     *(RECORD_WAIT, DETECTOR_OK, DETECTOR_SECONDS, CONFIG_RELOADS, CONFIG_TAKEN, CONFIG_OK, READY, BUILD_INFO),
 )
 METRICS: Final = tuple(recorder.metric for recorder in RECORDERS)

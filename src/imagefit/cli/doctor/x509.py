@@ -4,7 +4,7 @@ Knows PEM and DER, by the library ``cryptography``, which only the extra ``signa
 module must do without it. Leaves what is good and bad to ``certificates``.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -37,18 +37,18 @@ class Certificate:
 
 def read_pem(content: bytes) -> tuple[Certificate, ...]:
     """Read the certificates of a PEM file, at least one. Raises ``ValueError``."""
-    return _read(x509.load_pem_x509_certificates(content))
+    return _read(lambda: x509.load_pem_x509_certificates(content))
 
 
 def read_der(content: bytes) -> tuple[Certificate, ...]:
     """Read one certificate. Raises ``ValueError``."""
-    return _read([x509.load_der_x509_certificate(content)])
+    return _read(lambda: [x509.load_der_x509_certificate(content)])
 
 
-def _read(certificates: Sequence[x509.Certificate]) -> tuple[Certificate, ...]:
+def _read(load: Callable[[], Sequence[x509.Certificate]]) -> tuple[Certificate, ...]:
     try:
-        return tuple(_value(one) for one in certificates)
-    except x509.InvalidVersion as error:
+        return tuple(_value(one) for one in load())
+    except Exception as error:  # the library has many for what a stranger wrote, TypeError among them
         raise ValueError from error
 
 

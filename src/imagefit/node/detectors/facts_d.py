@@ -22,6 +22,8 @@ _FILES_MAX: Final = 256
 _DEPTH_MAX: Final = 32
 # tomllib's time for one dotted name grows with more than the square of its length: half a minute at the file's limit.
 _LINE_MAX_BYTES: Final = 2048
+# Each dot of a name costs three tables and more, some KiB.
+_DOTS_MAX: Final = 10_000
 _SHOWN_CHARACTERS: Final = 80
 _TABLES: Final = ("facts", "flags", "attributes", "instances")
 
@@ -64,10 +66,12 @@ def parse_facts(content: bytes) -> Facts:
             is a text, a number or a boolean.
 
     Raises:
-        ValueError: it is no TOML, has a very long line, another table, or a value of another type.
+        ValueError: it is no TOML, has a very long line or very many dots, another table, or a value of another type.
     """
     if any(len(line) > _LINE_MAX_BYTES for line in content.split(b"\n")):
         raise ValueError(f"a line is longer than {_LINE_MAX_BYTES} bytes")
+    if content.count(b".") > _DOTS_MAX:
+        raise ValueError(f"more than {_DOTS_MAX} dots")
     try:
         tables = tomllib.loads(content.decode(), parse_float=_float)
     except RecursionError as error:

@@ -13,7 +13,7 @@ FEATURE: Final = "system.osrelease"
 
 _OS_RELEASE: Final = "/etc/os-release"
 _OS_RELEASE_OF_VENDOR: Final = "/usr/lib/os-release"
-_ASSIGNMENT: Final = re.compile(r"^([A-Za-z_]\w*)=(.*?)\s*$", re.MULTILINE)
+_ASSIGNMENT: Final = re.compile(r"^([A-Za-z_]\w*)=(.*)$", re.MULTILINE)
 _VERSION_ID: Final = re.compile(r"(\d+)(?:\.(\d+))?(?:\..*)?")
 _ESCAPED: Final = re.compile(r'\\([$"\'\\`])')
 
@@ -35,7 +35,7 @@ class OsReleaseDetector:
 
 def parse_os_release(text: str) -> Attributes:
     """Read shell assignments; lines that are none are skipped, as the manual page asks."""
-    release = {key: _unquoted(value) for key, value in _ASSIGNMENT.findall(text)}
+    release = {key: _unquoted(value.rstrip()) for key, value in _ASSIGNMENT.findall(text)}
     found = _VERSION_ID.fullmatch(release.get("VERSION_ID", ""))
     parts = {} if found is None else {"VERSION_ID.major": found[1], "VERSION_ID.minor": found[2]}
     return release | {key: value for key, value in parts.items() if value}
