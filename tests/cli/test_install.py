@@ -1,13 +1,23 @@
 """`imagefit install` and `uninstall` on folders that hold a node's files."""
 
+import contextlib
 import os
+import resource
 import stat
 from pathlib import Path
 
 import pytest
 
 from cli.conftest import COLUMNS, Ended
+from harness.process import ChildProcess
+from imagefit.cli.install import check_seen
+from imagefit.cli.keeping import forget, keep, read_kept
 from imagefit.cli.main import main
+from imagefit.cli.node_files import NodeFiles
+from imagefit.cli.processes import Process, sees
+from imagefit.errors import KubeletConfigurationError
+from imagefit.kubelet.layout import Way
+from imagefit.kubelet.planning import Change
 from kubelet.trees import CONFIG, ENDPOINT, FLAGS, LAYOUTS, MINIMAL, NEW, OLD, REFUSED, Files, kubeadm, rancher
 
 ADDED = "/var/lib/imagefit"
@@ -93,7 +103,7 @@ def test_a_dry_run_shows_the_same_and_changes_nothing(node: Node, command: str) 
     dry = node.run(command, "--dry-run")
     assert dry.code == 0
     assert node.seen() == before
-    assert "nothing was changed" in dry.out or command == "uninstall"
+    assert "nothing was changed" in dry.out
     done = node.run(command)
     sign = "+" if command == "install" else "-"
     line = f"{sign}imageServiceEndpoint: {ENDPOINT}"
@@ -129,6 +139,18 @@ def test_mode_owner_and_links_stay(node: Node) -> None:
     assert ENDPOINT not in real.read_text()
 
 
+def test_labels_stay(node: Node) -> None:
+    # As those of SELinux and ACLs are kept: as extended attributes.
+    node.lay(kubeadm())
+    try:
+        os.setxattr(node.at(CONFIG), "user.label", b"kept")
+    except OSError:
+        pytest.skip("this file system has no labels")
+    node.run("install")
+    assert ENDPOINT in node.at(CONFIG).read_text()
+    assert os.getxattr(node.at(CONFIG), "user.label") == b"kept"
+
+
 def test_a_file_of_another_user_is_not_touched(node: Node) -> None:
     node.lay(kubeadm())
     os.chown(node.at(CONFIG), 4711, -1)
@@ -157,6 +179,62 @@ def test_a_file_that_kubeadm_wrote_anew_is_changed_again_and_put_back(node: Node
     assert node.at(CONFIG).read_bytes() == newer
 
 
+def test_uninstall_does_not_need_a_configuration(node: Node) -> None:
+    # Who rolls back may do so because of it.
+    before = node.lay(kubeadm()).seen()
+    node.run("install")
+    node.lay({"/etc/imagefit/config.toml": b"["})
+    assert node.run("uninstall").code == 0
+    assert node.at(CONFIG).read_bytes() == before[CONFIG][3]
+
+
+def test_another_socket_is_named_after_the_one_before_is_gone(node: Node) -> None:
+    node.lay(kubeadm()).run("install")
+    node.lay({"/etc/imagefit/config.toml": b'[server]\nsocket = "/run/x/i.sock"\n'})
+    refused = node.run("install")
+    assert (refused.code, refused.out) == (2, "")
+    assert "run imagefit uninstall first" in refused.err
+    node.run("uninstall")
+    assert "+imageServiceEndpoint: unix:///run/x/i.sock" in node.run("install").out.splitlines()
+
+
+@pytest.mark.parametrize("command", ["install", "uninstall"])
+def test_a_root_that_is_no_folder_is_told(node: Node, command: str) -> None:
+    ended = node.run(command)  # nothing was laid there
+    assert (ended.code, ended.out) == (2, "")
+    assert "is no folder" in ended.err
+
+
+def test_a_kubelet_in_a_container_sees_other_files(tmp_path: Path) -> None:
+    inside, outside = tmp_path / "inside", tmp_path / "outside"
+    inside.mkdir()
+    for path in (inside / "config.yaml", outside):
+        path.touch()
+    process = ChildProcess("contained", tmp_path / "log")
+    process.start(
+        ("unshare", "--mount", "sh", "-c", f"mount -t tmpfs none {inside}; touch {inside}/up; exec sleep 600")
+    )
+    try:
+        seen = Path(f"/proc/{process.pid}/root{inside}")
+        process.wait_until((seen / "up").exists)
+        assert sees(process.pid, outside)
+        assert sees(process.pid, tmp_path / "a" / "b")  # nobody has it, the folder is the same
+        contained = Process(process.pid, "kubelet", (), 0)
+        check_seen([contained], [Change(str(outside), None, b"", Way.KEY)])
+        for path in (inside / "config.yaml", inside / "none"):
+            assert not sees(process.pid, path)
+            assert sees(os.getpid(), path)
+            with pytest.raises(KubeletConfigurationError, match="it runs in a container"):
+                check_seen([contained], [Change(str(path), None, b"", Way.KEY)])
+            # One in a container beside that of the node does not count: a cluster of containers has such.
+            check_seen([contained, Process(os.getpid(), "kubelet", (), 0)], [Change(str(path), None, b"", Way.KEY)])
+            check_seen([], [Change(str(path), None, b"", Way.KEY)])
+            # Flags are read by systemd, which is no container.
+            check_seen([contained], [Change(str(path), None, b"", Way.FLAG)])
+    finally:
+        process.kill()
+
+
 def test_uninstall_without_install_does_nothing(node: Node) -> None:
     before = node.lay(kubeadm()).seen()
     ended = node.run("uninstall")
@@ -165,14 +243,82 @@ def test_uninstall_without_install_does_nothing(node: Node) -> None:
     assert node.seen() == before
 
 
-@pytest.mark.parametrize("broken", ["receipt.json", "backup-0"])
+@pytest.mark.parametrize("broken", ["receipt.json", "backup-*"])
 def test_what_was_kept_and_is_not_as_it_was_left_is_not_put_back(node: Node, broken: str) -> None:
     node.lay(kubeadm()).run("install")
-    node.at(f"{ADDED}/install/{broken}").write_bytes(b"{}")
+    (kept,) = node.at(f"{ADDED}/install").glob(broken)
+    kept.write_bytes(b"{}")
     before = node.seen()
     ended = node.run("uninstall")
     assert (ended.code, ended.out) == (2, "")
-    assert broken in ended.err
+    assert kept.name in ended.err
+    assert node.seen() == before
+
+
+class Dying(NodeFiles):
+    """Files of a node on which a process ends after some changes, as by a kill."""
+
+    def __init__(self, root: Path, changes: int) -> None:
+        super().__init__(root)
+        self._left = changes
+
+    def write(self, path: str, content: bytes, mode: int = 0o644) -> None:
+        self._count()
+        super().write(path, content, mode)
+
+    def remove(self, path: str, folders: tuple[str, ...] = ()) -> None:
+        self._count()
+        super().remove(path, folders)
+
+    def _count(self) -> None:
+        if not self._left:
+            raise KeyboardInterrupt
+        self._left -= 1
+
+
+@pytest.mark.parametrize("changes", range(3))
+def test_an_install_that_was_killed_can_be_done_again_and_undone(node: Node, changes: int) -> None:
+    node.lay(kubeadm()).run("install")
+    newer = MINIMAL + b"maxPods: 7\n"
+    node.at(CONFIG).write_bytes(newer)  # as kubeadm upgrade does it: what is kept is of the file before
+    planned = Change(CONFIG, newer, newer + b"#\n", Way.KEY)
+    with contextlib.suppress(KeyboardInterrupt):
+        keep(Dying(node.root, changes), ENDPOINT, "kubelet", [planned])
+    assert read_kept(NodeFiles(node.root)) is not None
+    assert node.run("install").code == 0
+    assert node.run("uninstall").code == 0
+    assert node.at(CONFIG).read_bytes() == newer
+    assert list(node.at(ADDED).rglob("*")) == []
+
+
+@pytest.mark.parametrize("changes", range(4))
+def test_an_uninstall_that_was_killed_can_be_done_again(node: Node, changes: int) -> None:
+    before = node.lay(kubeadm()).seen()
+    node.run("install")
+    node.at(CONFIG).write_bytes(kubeadm()[CONFIG])
+    with contextlib.suppress(KeyboardInterrupt):
+        forget(Dying(node.root, changes))
+    assert node.run("uninstall").code == 0
+    assert node.run("install").code == 0
+    assert node.run("uninstall").code == 0
+    assert node.seen() == before
+    assert list(node.at(ADDED).rglob("*")) == []
+
+
+def test_a_disk_that_is_full_in_the_middle_leaves_the_file_as_it_was(node: Node) -> None:
+    content = kubeadm()[CONFIG] + b"# more than the receipt has\n" * 50
+    before = node.lay(kubeadm(content)).seen()
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (len(content) + 10, limits[1]))  # the backup fits, the new file does not
+    try:
+        ended = node.run("install")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert ended.code == 2
+    assert f"{CONFIG} cannot be written: File too large" in ended.err
+    assert "imagefit uninstall puts back" in ended.err
+    assert node.seen() == before
+    assert node.run("uninstall").code == 0
     assert node.seen() == before
 
 

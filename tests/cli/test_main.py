@@ -140,7 +140,6 @@ BAD = [
     ("check", __file__),
     ("serve",),
     ("install",),
-    ("uninstall",),
     ("status",),
     ("config", "check"),
 ]

@@ -20,7 +20,7 @@ from imagefit.cli.install import Node
 from imagefit.cli.main import main
 from imagefit.cli.node_files import NodeFiles
 from imagefit.cli.processes import Process, processes, sockets_of
-from imagefit.cli.status import Finding, look, verdict
+from imagefit.cli.status import Finding, look, sentence, verdict
 from imagefit.cli.unix_sockets import clients_of
 from imagefit.config import load_config
 from imagefit.kubelet.endpoint import endpoint_of
@@ -168,6 +168,20 @@ def test_what_is_not_known_is_neither_yes_nor_no() -> None:
     unknown = Finding("connection", Truth.UNKNOWN, "cannot tell: Permission denied", "run it as root")
     assert verdict([Finding("socket", Truth.YES, ""), unknown]) is Truth.UNKNOWN
     assert verdict([Finding("socket", Truth.NO, ""), unknown]) is Truth.NO
+
+
+SENTENCES = [
+    pytest.param(Truth.YES, Truth.YES, "kubelet goes through imagefit", id="yes"),
+    pytest.param(Truth.UNKNOWN, Truth.YES, "kubelet goes through imagefit", id="connected"),
+    pytest.param(Truth.NO, Truth.YES, "kubelet goes through imagefit now, but may not after its next start", id="now"),
+    pytest.param(Truth.YES, Truth.NO, "kubelet does not go through imagefit", id="not-connected"),
+    pytest.param(Truth.YES, Truth.UNKNOWN, "kubelet may or may not go through imagefit", id="not-known"),
+]
+
+
+@pytest.mark.parametrize(("settings", "connection", "said"), SENTENCES)
+def test_the_last_line_says_what_is_so(settings: Truth, connection: Truth, said: str) -> None:
+    assert sentence([Finding("settings", settings, ""), Finding("connection", connection, "")]) == said
 
 
 def test_the_kernel_tells_who_is_connected(tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from end_to_end.conftest import Start, failure
+from harness.containerd import Containerd
 from harness.cri import CriClient
 from harness.daemon import Daemon
 from harness.images import HOST_ARCHITECTURE, push_image, push_index
@@ -81,7 +82,7 @@ class Node:
 
 
 @pytest.fixture
-def node(start: Start, registry: Registry) -> Iterator[Node]:
+def node(start: Start, registry: Registry, containerd: Containerd) -> Iterator[Node]:
     """A daemon that serves metrics and has refused the image of the pages."""
     port = free_port()
     daemon = start(f'[metrics]\nlisten = "127.0.0.1:{port}"\n')
@@ -92,7 +93,8 @@ def node(start: Start, registry: Registry) -> Iterator[Node]:
     push_index(registry, "team-a/solver", "1.0", [unfit, other])
     builds = [push_image(registry, "hpc/app", None, one, architecture=one) for one in (HOST_ARCHITECTURE, "s390x")]
     push_index(registry, "hpc/app", "1.0", builds)
-    for path, content in kubeadm().items():
+    flags = f'KUBELET_KUBEADM_ARGS="--container-runtime-endpoint=unix://{containerd.socket}"\n'
+    for path, content in kubeadm(flags=flags.encode()).items():
         file = daemon.root / "node" / path.removeprefix("/")
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_bytes(content)

@@ -74,12 +74,14 @@ RUNNING = [
     pytest.param([["/usr/bin/kubelet", "--config", "/etc/k.yaml"]] * 2, "/etc/k.yaml", id="two-of-one-kind"),
     pytest.param([["kubelet", "--config", "/x", "--config-dir=/d"]], None, id="file-that-is-not-there"),
     pytest.param([["kubelet", "--config=/etc/k.yaml"], ["kubelet"]], None, id="two-that-differ"),
+    pytest.param([["kubelet", "--config=etc/k.yaml"]], None, id="file-by-a-relative-path"),
+    pytest.param([["kubelet", "--config=/etc/k.yaml", "--config-dir=d"]], None, id="folder-by-a-relative-path"),
 ]
 
 
 @pytest.mark.parametrize(("running", "path"), RUNNING)
 def test_a_kubelet_without_a_unit_says_itself_what_it_reads(running: list[list[str]], path: str | None) -> None:
-    tree = MemoryTree({"/etc/k.yaml": MINIMAL})
+    tree = MemoryTree({"/etc/k.yaml": MINIMAL, "etc/k.yaml": MINIMAL, "d/a.conf": MINIMAL})
     if path is None:
         with pytest.raises(KubeletConfigurationError):
             planned(tree, *running)
@@ -93,12 +95,25 @@ def test_a_kubelet_that_runs_with_another_file_than_its_unit_says_is_not_underst
     assert planned(MemoryTree(kubeadm()), ["kubelet", f"--config={CONFIG}"])
 
 
+def test_a_socket_is_the_same_by_each_of_its_names() -> None:
+    for name in (
+        "/run/imagefit/imagefit.sock",
+        "unix:/run/imagefit/imagefit.sock",
+        "unix:///var/run/imagefit/imagefit.sock",
+    ):
+        assert planned(MemoryTree(kubeadm(MINIMAL + f"imageServiceEndpoint: {name}\n".encode()))) == ()
+    with pytest.raises(KubeletConfigurationError, match="names another"):
+        planned(MemoryTree(kubeadm(MINIMAL + b"imageServiceEndpoint: unix:///var/imagefit/imagefit.sock\n")))
+
+
 def test_a_containerd_that_somebody_named_is_left_named() -> None:
     tree = MemoryTree(rancher("k3s"))
     assert [change.path for change in planned(tree, containerd="/run/k3s/containerd/containerd.sock")] == [
         "/etc/rancher/k3s/config.yaml.d/99-imagefit.yaml"
     ]
     assert read_layout(tree, ()).kind is Kind.K3S
+    with pytest.raises(KubeletConfigurationError, match="imagefit brings images to /run/other"):
+        planned(tree, containerd="/run/other.sock")
 
 
 CHANGED_SINCE = [

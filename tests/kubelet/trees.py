@@ -149,6 +149,25 @@ LAYOUTS: Final[dict[str, tuple[Files, dict[str, str]]]] = {
         kubeadm(MINIMAL + b"note: |\n  imageServiceEndpoint: x\n"),
         {CONFIG: f"imageServiceEndpoint: {ENDPOINT}\n"},
     ),
+    "tags-and-anchors": (
+        kubeadm(b"%YAML 1.1\n---\n" + MINIMAL + b"a: !!str 1\nb: &b 2\n"),
+        {CONFIG: f"imageServiceEndpoint: {ENDPOINT}\n"},
+    ),
+    "named-runtime": (
+        kubeadm(MINIMAL + b"containerRuntimeEndpoint: unix:///run/crio/crio.sock\n"),  # the flag is stronger
+        {CONFIG: f"imageServiceEndpoint: {ENDPOINT}\n"},
+    ),
+    "k3s-elsewhere": (
+        rancher("k3s", b"data-dir: /data/k3s\n"),
+        {
+            "/etc/rancher/k3s/config.yaml.d/99-imagefit.yaml": f'- "image-service-endpoint={ENDPOINT}"\n',
+            "/etc/imagefit/config.d/50-k3s.toml": '"/data/k3s/agent/etc/containerd/config.toml"\n',
+        },
+    ),
+    "k3s-with-the-containerd-of-the-system": (
+        rancher("k3s", b"container-runtime-endpoint: /run/containerd/containerd.sock\n"),
+        {"/etc/rancher/k3s/config.yaml.d/99-imagefit.yaml": f'- "image-service-endpoint={ENDPOINT}"\n'},
+    ),
     "k3s": (
         rancher("k3s", b"# mine\nkubelet-arg:\n- v=2\n"),
         {
@@ -188,13 +207,35 @@ REFUSED: Final[dict[str, tuple[Files, str]]] = {
     ),
     "own-drop-in-with-something-else": (with_folder(**{"90-imagefit": MINIMAL}), "exists and does not name imagefit"),
     "json": (kubeadm(b'{"kind": "KubeletConfiguration"}\n'), "is written as JSON"),
-    "anchors": (kubeadm(MINIMAL + b"a: &x 1\nb: *x\n"), "anchors"),
-    "tags": (kubeadm(MINIMAL + b"a: !!str 1\n"), "anchors, tags"),
+    "aliases": (kubeadm(MINIMAL + b"a: &x 1\nb: *x\n"), "has aliases"),
+    "aliases-within-themselves": (kubeadm(MINIMAL + b"a: &x [*x]\n"), "has aliases"),
+    "too-large": (kubeadm(MINIMAL + b"#" * (1 << 15)), "is larger than"),
     "key-twice": (kubeadm(MINIMAL + b"kind: KubeletConfiguration\n"), "has a key twice"),
     "key-twice-below": (kubeadm(MINIMAL + b"a:\n  b: 1\n  b: 2\n"), "has a key twice"),
     "two-documents": (kubeadm(MINIMAL + b"---\n" + MINIMAL), "is not one YAML document"),
     "no-yaml": (kubeadm(b"kind: [\n"), "is not one YAML document"),
-    "not-utf-8": (kubeadm(MINIMAL + b"a: \xff\n"), "is not one YAML document"),
+    "not-utf-8": (kubeadm(MINIMAL + b"a: \xff\n"), "is not UTF-8"),
+    "utf-16": (kubeadm(MINIMAL.decode().encode("utf-16")), "is not UTF-8"),
+    "another-runtime-in-a-flag": (
+        kubeadm(flags=b"KUBELET_KUBEADM_ARGS=--container-runtime-endpoint=unix:///var/run/crio/crio.sock\n"),
+        "kubelet starts containers by unix:///var/run/crio/crio.sock, imagefit brings images to /run/containerd/",
+    ),
+    "another-runtime-in-the-file": (
+        kubeadm(MINIMAL + b"containerRuntimeEndpoint: unix:///run/crio/crio.sock\n", flags=b""),
+        "kubelet starts containers by unix:///run/crio/crio.sock",
+    ),
+    "another-runtime-in-a-drop-in": (
+        with_folder(**{"20-x": MINIMAL + b"containerRuntimeEndpoint: unix:///run/crio/crio.sock\n"}) | {FLAGS: b""},
+        "kubelet starts containers by unix:///run/crio/crio.sock",
+    ),
+    "another-service-in-a-folder-of-drop-ins": (
+        with_folder(**{"20-x/30-y": MINIMAL + _OTHER}),
+        "/etc/kubernetes/kubelet.conf.d/20-x/30-y.conf names another",
+    ),
+    "service-taken-away-by-a-drop-in": (
+        with_folder(**{"99-x": MINIMAL + b'imageServiceEndpoint: ""\n'}),
+        "/etc/kubernetes/kubelet.conf.d/99-x.conf sets imageServiceEndpoint to nothing",
+    ),
     "empty": (kubeadm(b""), "holds no settings"),
     "a-list": (kubeadm(b"- kind\n"), "holds no settings"),
     "another-kind": (kubeadm(b"kind: KubeProxyConfiguration\n"), "is no KubeletConfiguration"),
@@ -234,6 +275,15 @@ REFUSED: Final[dict[str, tuple[Files, str]]] = {
         rancher("k3s") | {"/etc/systemd/system/k3s.service": b"[Service]\nExecStart=/bin/k3s server --config /x\n"},
         "has --config, which is not looked at",
     ),
+    "k3s-data-elsewhere": (
+        rancher("k3s") | {"/etc/systemd/system/k3s.service": b"[Service]\nExecStart=/bin/k3s server --data-dir /x\n"},
+        "has --data-dir, which is not looked at",
+    ),
+    "k3s-with-docker": (rancher("k3s", b"docker: true\n"), "names Docker"),
+    "k3s-with-another-runtime": (
+        rancher("k3s", b"container-runtime-endpoint: unix:///run/crio/crio.sock\n"),
+        "k3s starts containers by unix:///run/crio/crio.sock",
+    ),
     "k3s-broken": (rancher("k3s", b"a: [\n"), "is not one YAML document"),
     "k3s-own-imagefit-file": (
         rancher("k3s") | {"/etc/imagefit/config.d/50-k3s.toml": b""},
@@ -252,7 +302,8 @@ class MemoryTree:
         return self.files.get(path)
 
     def names(self, folder: str) -> list[str]:
-        return sorted(path.removeprefix(f"{folder}/") for path in self.files if Path(path).parent == Path(folder))
+        below = (Path(path).relative_to(folder).parts for path in self.files if path.startswith(f"{folder}/"))
+        return sorted({parts[0] for parts in below})
 
     def exists(self, path: str) -> bool:
         return any(Path(one).is_relative_to(path) for one in self.files)

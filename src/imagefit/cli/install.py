@@ -16,9 +16,10 @@ from rich.text import Text
 from imagefit.cli.asking import ask
 from imagefit.cli.keeping import forget, keep, read_kept
 from imagefit.cli.node_files import NodeFiles
-from imagefit.cli.processes import processes
+from imagefit.cli.processes import Process, command_lines, processes, sees
 from imagefit.cli.terminal import Terminal, plain
 from imagefit.config import DEFAULT_PATH, Config, load_config
+from imagefit.errors import KubeletConfigurationError
 from imagefit.kubelet.endpoint import endpoint_of
 from imagefit.kubelet.layout import Kind, Layout, Way
 from imagefit.kubelet.planning import Change, changes_to_install, changes_to_undo, digest, read_layout
@@ -55,8 +56,14 @@ class Node:
 
     def layout(self) -> Layout:
         """Return where kubelet gets its settings. Raises ``KubeletConfigurationError``."""
-        running = [one.words for one in processes(KUBELET)] if self.is_this else []
-        return read_layout(self.files, running)
+        return read_layout(self.files, command_lines(KUBELET) if self.is_this else [])
+
+
+def files_of(root: Path) -> NodeFiles:
+    """Return the files below a root. Raises ``KubeletConfigurationError`` where there is no such folder."""
+    if not root.is_dir():
+        raise KubeletConfigurationError(f"{root} is no folder", advice="give the one that the node's files are in")
+    return NodeFiles(root)
 
 
 def node_of(config_path: Path | None, root: Path) -> Node:
@@ -68,15 +75,16 @@ def node_of(config_path: Path | None, root: Path) -> Node:
 
     Raises:
         InvalidConfigurationError: imagefit's configuration has a fault.
+        KubeletConfigurationError: there is no such folder.
     """
-    is_this = root.resolve() == Path("/")
+    files, is_this = files_of(root), root.resolve() == Path("/")
     main = config_path or DEFAULT_PATH
     if not is_this and config_path is None:
         main = root / DEFAULT_PATH.relative_to("/")
     config = load_config(config_path if is_this else main) if is_this or main.exists() else Config()
     folder = main.with_suffix(".d")
     name = f"/{folder.relative_to(root)}" if not is_this and folder.is_relative_to(root) else str(folder)
-    return Node(NodeFiles(root), config, name, is_this)
+    return Node(files, config, name, is_this)
 
 
 def install(config_path: Path | None, root: Path, *, dry_run: bool) -> int:
@@ -105,6 +113,8 @@ def install(config_path: Path | None, root: Path, *, dry_run: bool) -> int:
         console.print(plain(f"{layout.kind} asks imagefit already: {layout.places[-1].path or 'its command line'}"))
         return 0
     _check_files(node.files, changes)
+    if node.is_this and layout.kind is Kind.KUBELET:
+        check_seen(processes(KUBELET), changes)
     _show(console, changes)
     if not dry_run:
         keep(node.files, node.endpoint, _unit(node, layout), changes)
@@ -114,26 +124,24 @@ def install(config_path: Path | None, root: Path, *, dry_run: bool) -> int:
     return 0
 
 
-def uninstall(config_path: Path | None, root: Path, *, dry_run: bool) -> int:
-    """Put back what ``install`` changed.
+def uninstall(root: Path, *, dry_run: bool) -> int:
+    """Put back what ``install`` changed, whatever imagefit's configuration says now.
 
     Args:
-        config_path: the configuration file, or None for the default one.
         root: of the node's files.
         dry_run: only show what would be done.
 
     Raises:
-        InvalidConfigurationError: imagefit's configuration has a fault.
         KubeletConfigurationError: a file was changed since, and is not understood.
     """
-    node = node_of(config_path, root)
+    files = files_of(root)
     console = Terminal()
-    kept = read_kept(node.files)
+    kept = read_kept(files)
     if kept is None:
         console.print(plain("imagefit install has changed nothing here"))
         return 0
-    changes = changes_to_undo(node.files, kept.receipt, kept.backups)
-    _check_files(node.files, changes)
+    changes = changes_to_undo(files, kept.receipt, kept.backups)
+    _check_files(files, changes)
     _show(console, changes)
     written = {one.path: one for one in kept.receipt.files}
     for change in changes:
@@ -142,13 +150,13 @@ def uninstall(config_path: Path | None, root: Path, *, dry_run: bool) -> int:
     if not dry_run:
         for change in changes:
             if change.after is None:
-                node.files.remove(change.path, written[change.path].folders)
+                files.remove(change.path, written[change.path].folders)
             else:
-                node.files.write(change.path, change.after)
-        forget(node.files, kept)
+                files.write(change.path, change.after)
+        forget(files)
     if not changes:
         console.print(plain("there is nothing to put back"))
-    elif node.is_this:
+    else:
         _print_commands(console, [f"systemctl restart {kept.receipt.unit}"], dry_run=dry_run)
     return 0
 
@@ -157,6 +165,25 @@ def _check_files(files: NodeFiles, changes: Iterable[Change]) -> None:
     for change in changes:
         if change.before is not None:
             files.check_ours(change.path)
+
+
+def check_seen(kubelets: Sequence[Process], changes: Iterable[Change]) -> None:
+    """Refuse files that no kubelet which runs would see, since it runs in a container; one that does is enough.
+
+    Args:
+        kubelets: those that run.
+        changes: of files of this node.
+
+    Raises:
+        KubeletConfigurationError: the change would not be seen.
+    """
+    for change in changes:
+        seen = (sees(one.pid, Path(change.path)) for one in kubelets)
+        if kubelets and change.way is not Way.FLAG and not any(seen):
+            raise KubeletConfigurationError(
+                f"{kubelets[0].name} (process {kubelets[0].pid}) does not see {change.path}: it runs in a container",
+                advice="change the file that is mounted there, see docs/how-to/install.md for what to add",
+            )
 
 
 def _show(console: Terminal, changes: Iterable[Change]) -> None:

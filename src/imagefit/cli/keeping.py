@@ -1,6 +1,7 @@
 """What ``imagefit install`` did and what was there before, kept until it is undone.
 
-Knows one folder and its files. Leaves what is done with them to ``install``.
+Knows one folder and its files: a receipt, and the backups that it names. Wherever this is ended in the middle, the
+receipt that stands names what stands. Leaves what is done with them to ``install``.
 """
 
 from collections.abc import Sequence
@@ -47,9 +48,9 @@ def keep(files: NodeFiles, endpoint: str, unit: str, changes: Sequence[Change]) 
     kept = zip(before.receipt.files, before.backups, strict=True) if before else ()
     entries = [(written, backup) for written, backup in kept if written.path not in paths]
     entries += [(_written(files, change), change.before) for change in changes]
-    for number, (_, backup) in enumerate(entries):
+    for written, backup in entries:
         if backup is not None:
-            files.write(_backup(number), backup, _PRIVATE)
+            files.write(_backup(written), backup, _PRIVATE)
     receipt = Receipt(endpoint, tuple(written for written, _ in entries), unit)
     files.write(_RECEIPT, msgspec.json.encode(receipt), _PRIVATE)
 
@@ -70,23 +71,22 @@ def read_kept(files: NodeFiles) -> Kept | None:
         raise KubeletConfigurationError(
             f"{_RECEIPT} is no receipt: {error}", advice="take the line of imagefit out by hand, then remove it"
         ) from error
-    return Kept(receipt, tuple(_read_backup(files, number, one) for number, one in enumerate(receipt.files)))
+    return Kept(receipt, tuple(_read_backup(files, one) for one in receipt.files))
 
 
-def forget(files: NodeFiles, kept: Kept) -> None:
-    """Remove what is kept."""
-    for number in range(len(kept.backups)):
-        files.remove(_backup(number))
-    files.remove(_RECEIPT, (_FOLDER,))
+def forget(files: NodeFiles) -> None:
+    """Remove all that is kept: the receipt first, which without a backup could not be read."""
+    for path in (_RECEIPT, *(f"{_FOLDER}/{name}" for name in files.names(_FOLDER))):
+        files.remove(path, (_FOLDER,))
 
 
-def _read_backup(files: NodeFiles, number: int, written: Written) -> bytes | None:
+def _read_backup(files: NodeFiles, written: Written) -> bytes | None:
     if written.before is None:
         return None
-    content = files.read(_backup(number))
+    content = files.read(_backup(written))
     if content is None or digest(content) != written.before:
         raise KubeletConfigurationError(
-            f"{_backup(number)} is not what {written.path} was", advice="take the line of imagefit out by hand"
+            f"{_backup(written)} is not what {written.path} was", advice="take the line of imagefit out by hand"
         )
     return content
 
@@ -101,5 +101,6 @@ def _written(files: NodeFiles, change: Change) -> Written:
     return Written(change.path, before, digest(change.after or b""), change.way, change.variable, tuple(folders))
 
 
-def _backup(number: int) -> str:
-    return f"{_FOLDER}/backup-{number}"
+def _backup(written: Written) -> str:
+    """Return where the content before is kept: by its digest, so that what an earlier receipt names stays."""
+    return f"{_FOLDER}/backup-{written.before}"

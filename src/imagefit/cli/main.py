@@ -162,7 +162,7 @@ def _installing(options: argparse.Namespace) -> int:
         case _:
             from imagefit.cli.install import uninstall
 
-            return uninstall(options.config, options.root, dry_run=options.dry_run)
+            return uninstall(options.root, dry_run=options.dry_run)
 
 
 def _config(options: argparse.Namespace) -> int:

@@ -75,8 +75,18 @@ class NodeFiles(HostView):
             path: absolute, as the node sees it.
             content: all of it.
             mode: of a file that is made; one that is there keeps owner, mode and labels.
+
+        Raises:
+            KubeletConfigurationError: it cannot be written, and is as it was.
         """
-        real = self._real(path)
+        try:
+            self._write(self._real(path), content, mode)
+        except OSError as error:
+            is_denied = isinstance(error, PermissionError)
+            advice = "run it as root" if is_denied else "imagefit uninstall puts back what was written before it"
+            raise KubeletConfigurationError(f"{path} cannot be written: {error.strerror}", advice=advice) from error
+
+    def _write(self, real: Path, content: bytes, mode: int) -> None:
         real.parent.mkdir(mode=_FOLDER_MODE, parents=True, exist_ok=True)
         descriptor, name = tempfile.mkstemp(dir=real.parent, prefix=f".{real.name}.")
         try:

@@ -88,6 +88,15 @@ def verdict(findings: Sequence[Finding]) -> Truth:
     return all_of(one.truth for one in findings if not (connected and one.truth is Truth.UNKNOWN))
 
 
+def sentence(findings: Sequence[Finding]) -> str:
+    """Return the verdict in words."""
+    truth = verdict(findings)
+    if truth is Truth.NO and findings[-1].truth is Truth.YES:
+        return "kubelet goes through imagefit now, but may not after its next start"
+    words = {Truth.YES: "goes", Truth.NO: "does not go", Truth.UNKNOWN: "may or may not go"}
+    return f"kubelet {words[truth]} through imagefit"
+
+
 def _socket(node: Node) -> Finding:
     path = node.config.server.socket
     answer = ask(Path(path), _ANSWER_SECONDS)
@@ -160,7 +169,6 @@ def _data(node: Node, truth: Truth, findings: Sequence[Finding]) -> dict[str, An
 
 
 def _print(truth: Truth, findings: Sequence[Finding]) -> None:
-    words = {Truth.YES: "goes", Truth.NO: "does not go", Truth.UNKNOWN: "may or may not go"}
     console = Terminal()
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
     for header in ("LOOK", "", "FOUND"):
@@ -169,4 +177,4 @@ def _print(truth: Truth, findings: Sequence[Finding]) -> None:
         found = plain(f"{one.what}; {one.advice}" if one.advice else one.what)
         table.add_row(plain(one.step), plain(one.truth, style=STYLES[one.truth]), found)
     console.print(table)
-    console.print(plain(f"kubelet {words[truth]} through imagefit", style=STYLES[truth]))
+    console.print(plain(sentence(findings), style=STYLES[truth]))

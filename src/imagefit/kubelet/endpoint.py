@@ -9,6 +9,9 @@ FLAG: Final = "image-service-endpoint"
 """kubelet's flag."""
 KEY: Final = "imageServiceEndpoint"
 """The key of its configuration file, known since Kubernetes 1.27; what comes before it does not look at such a key."""
+RUNTIME_FLAG: Final = "container-runtime-endpoint"
+"""Its flag for the runtime that starts containers; images go there, too, where no image service is named."""
+RUNTIME_KEY: Final = "containerRuntimeEndpoint"
 _SCHEME: Final = "unix://"
 
 
@@ -18,8 +21,9 @@ def endpoint_of(socket: str) -> str:
 
 
 def socket_of(endpoint: str) -> str:
-    """Return the path of an endpoint; what is no Unix socket stays as it is."""
-    return endpoint.removeprefix(_SCHEME)
+    """Return the path of an endpoint below /run, as which /var/run is known, too; no Unix socket stays as it is."""
+    path = endpoint.removeprefix(_SCHEME).removeprefix("unix:")
+    return path.removeprefix("/var") if path.startswith("/var/run/") else path
 
 
 def same(one: str, other: str) -> bool:

@@ -6,14 +6,14 @@ k3s and RKE2 to ``rancher`` and what has to change to ``planning``. Sources: Kub
 kubeadm's ``10-kubeadm.conf``.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
 from imagefit.errors import KubeletConfigurationError
 from imagefit.kubelet.document import Document
-from imagefit.kubelet.endpoint import FLAG, KEY
+from imagefit.kubelet.endpoint import FLAG, KEY, RUNTIME_FLAG, RUNTIME_KEY
 from imagefit.kubelet.tree import Tree
 from imagefit.kubelet.units import Unit, read_unit
 from imagefit.kubelet.variables import Variables, flag_of, words_of
@@ -86,6 +86,8 @@ class Layout:
         target: where the setting is put; None where there is no place that imagefit may write to.
         units: the services to restart, of which one is there.
         why_not: what keeps it from having a target.
+        runtime: where containers are started; empty where nothing says so, and kubelet takes its default.
+        registries: the configuration of k3s' or RKE2's own containerd; else empty.
     """
 
     kind: Kind
@@ -93,6 +95,8 @@ class Layout:
     target: Target | None
     units: tuple[str, ...]
     why_not: str = ""
+    runtime: str = ""
+    registries: str = ""
 
 
 def kubelet_layout(tree: Tree, running: Sequence[Sequence[str]]) -> Layout:
@@ -109,18 +113,20 @@ def kubelet_layout(tree: Tree, running: Sequence[Sequence[str]]) -> Layout:
     words = _words(unit, running)
     config = flag_of(words, "config") or (_KUBEADM_FILE if not words and tree.exists(_KUBEADM_FILE) else "")
     folder = flag_of(words, "config-dir") or ""
+    if relative := next((one for one in (config, folder) if one and not one.startswith("/")), ""):
+        raise KubeletConfigurationError(f"kubelet is told a relative path, {relative!r}", advice=_BY_HAND)
     if not config and not words:
         raise KubeletConfigurationError(
-            "no kubelet was found", advice=f"name its files as kubelet has them: {_BY_HAND}"
+            f"no kubelet was found: no {UNIT} with a command line, none that runs, no {_KUBEADM_FILE}", advice=_BY_HAND
         )
     documents = [(config, _settings(tree, config))] if config else []
-    if folder:
-        names = (name for name in tree.names(folder) if name.endswith(".conf"))
-        documents += [(f"{folder}/{name}", _settings(tree, f"{folder}/{name}")) for name in names]
+    documents += [(path, _drop_in(tree, path)) for path in _drop_ins(tree, folder)] if folder else []
     places = [Place(path, value) for path, one in documents if (value := one.value(KEY))]
     places += _flags(tree, unit, words)
+    runtimes = [value for _, one in documents if (value := one.value(RUNTIME_KEY))]
     target, why_not = _target(tree, unit, words, config, folder)
-    return Layout(Kind.KUBELET, tuple(places), target, (UNIT,), why_not)
+    runtime = flag_of(words, RUNTIME_FLAG) or next(reversed(runtimes), "")
+    return Layout(Kind.KUBELET, tuple(places), target, (UNIT,), why_not, runtime)
 
 
 def _words(unit: Unit | None, running: Sequence[Sequence[str]]) -> list[str]:
@@ -134,7 +140,7 @@ def _words(unit: Unit | None, running: Sequence[Sequence[str]]) -> list[str]:
     if configs and stated not in configs:
         raise KubeletConfigurationError(
             f"the kubelet that runs has --config {configs.pop()!r}, its unit says {stated!r}",
-            advice="restart kubelet, or stop the one that its unit did not start",
+            advice=f"restart kubelet if its unit was changed; if it runs a script, {_BY_HAND}",
         )
     return list(unit.words)
 
@@ -146,6 +152,23 @@ def _settings(tree: Tree, path: str) -> Document:
     document = Document(content, path)
     if document.value("kind") != _KIND:
         raise KubeletConfigurationError(f"{path} is no {_KIND}", advice=_BY_HAND)
+    return document
+
+
+def _drop_ins(tree: Tree, folder: str) -> Iterator[str]:
+    """Yield the drop-ins of a folder and of those in it, in kubelet's order."""
+    for name in tree.names(folder):
+        path = f"{folder}/{name}"
+        if tree.names(path):
+            yield from _drop_ins(tree, path)
+        elif name.endswith(".conf"):
+            yield path
+
+
+def _drop_in(tree: Tree, path: str) -> Document:
+    document = _settings(tree, path)
+    if document.has(KEY) and not document.value(KEY):
+        raise KubeletConfigurationError(f"{path} sets {KEY} to nothing", advice="take it out there")
     return document
 
 

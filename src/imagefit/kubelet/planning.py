@@ -108,18 +108,17 @@ def changes_to_install(
         config_folder: of imagefit's further configuration files.
 
     Raises:
-        KubeletConfigurationError: another image service is configured, or a file cannot be changed by imagefit.
+        KubeletConfigurationError: another image service is configured, kubelet starts containers elsewhere than
+            imagefit brings images to, or a file cannot be changed by imagefit.
     """
     for place in layout.places:
         if not same(place.value, endpoint):
             where = place.path or f"kubelet's command line (--{FLAG})"
             raise KubeletConfigurationError(
                 f"{where} names another image service, {place.value}",
-                advice="take it out, if imagefit is to stand there",
+                advice="run imagefit uninstall first if imagefit install put it there, else take it out",
             )
-    changes: list[Change] = []
-    if layout.kind is not Kind.KUBELET:
-        changes += _for_containerd(tree, layout.kind, containerd, config_folder)
+    changes = _for_containerd(tree, layout, containerd, config_folder)
     if not layout.places:
         if layout.target is None:
             raise KubeletConfigurationError(layout.why_not, advice=f"add --{FLAG}={endpoint} to its flags; {_BY_HAND}")
@@ -181,11 +180,16 @@ def _drop_in(endpoint: str) -> bytes:
     return f"# Written by imagefit install; imagefit uninstall removes it.\n{kind}{KEY}: {endpoint}\n".encode()
 
 
-def _for_containerd(tree: Tree, kind: Kind, containerd: str, config_folder: str) -> list[Change]:
-    """Have imagefit find the containerd of k3s or RKE2, unless somebody said where it is."""
-    if containerd != DEFAULT_CONTAINERD:
+def _for_containerd(tree: Tree, layout: Layout, containerd: str, config_folder: str) -> list[Change]:
+    """Have imagefit find the containerd of k3s or RKE2; any other has to be the one that it was told of."""
+    if not layout.runtime or same(layout.runtime, containerd):
         return []
-    name, content = imagefit_file(kind)
+    if not layout.registries or layout.runtime != SOCKET or containerd != DEFAULT_CONTAINERD:
+        raise KubeletConfigurationError(
+            f"{layout.kind} starts containers by {layout.runtime}, imagefit brings images to {containerd}",
+            advice="set [containerd] socket in imagefit's configuration, if that is a containerd",
+        )
+    name, content = imagefit_file(layout)
     path = f"{config_folder}/{name}"
     if tree.read(path) == content:
         return []

@@ -10,7 +10,7 @@ from typing import Final
 
 from imagefit.errors import KubeletConfigurationError
 from imagefit.kubelet.document import Document
-from imagefit.kubelet.endpoint import FLAG
+from imagefit.kubelet.endpoint import FLAG, RUNTIME_FLAG
 from imagefit.kubelet.layout import Kind, Layout, Place, Target, Way
 from imagefit.kubelet.tree import Tree
 from imagefit.kubelet.units import read_unit
@@ -18,6 +18,8 @@ from imagefit.kubelet.units import read_unit
 SOCKET: Final = "/run/k3s/containerd/containerd.sock"
 """Where the containerd of both listens."""
 _FLAGS: Final = "kubelet-arg"
+_DATA: Final = "data-dir"
+_TRUE: Final = ("true", "True", "1")
 _OWN: Final = "99-imagefit.yaml"
 _MARKS: Final = {
     Kind.K3S: ("/etc/rancher/k3s/config.yaml", "/usr/local/bin/k3s", "/usr/bin/k3s", "/var/lib/rancher/k3s/agent"),
@@ -30,7 +32,7 @@ _UNITS: Final = {
     Kind.K3S: ("k3s.service", "k3s-agent.service"),
     Kind.RKE2: ("rke2-server.service", "rke2-agent.service"),
 }
-_ELSEWHERE: Final = ("--config", "_CONFIG_FILE=", FLAG)
+_ELSEWHERE: Final = ("--config", "_CONFIG_FILE=", FLAG, RUNTIME_FLAG, f"--{_DATA}", "_DATA_DIR=")
 _BY_HAND: Final = "see docs/how-to/install.md for a change by hand"
 
 
@@ -49,6 +51,7 @@ def rancher_layout(tree: Tree, kind: Kind) -> Layout:
     drop_ins = [name for name in tree.names(f"{folder}/config.yaml.d") if name.endswith((".yaml", ".yml"))]
     paths = [f"{folder}/config.yaml", *(f"{folder}/config.yaml.d/{name}" for name in drop_ins)]
     places: list[Place] = []
+    runtime, data = SOCKET, f"/var/lib/rancher/{kind}"
     for path in paths:
         content = tree.read(path)
         if content is None or not content.strip():
@@ -62,8 +65,13 @@ def rancher_layout(tree: Tree, kind: Kind) -> Layout:
         flags = [*document.values(_FLAGS), *document.values(f"{_FLAGS}+")]
         values = [flag.partition("=")[2] for flag in flags if flag.removeprefix("--").startswith(f"{FLAG}=")]
         places += [Place(path, value) for value in (*values, document.value(FLAG)) if value]
+        runtime, data = document.value(RUNTIME_FLAG) or runtime, document.value(_DATA) or data
+        if document.value("docker") in _TRUE:
+            raise KubeletConfigurationError(f"{path} names Docker", advice="imagefit stands before containerd only")
     _check_units(tree, kind)
-    return Layout(kind, tuple(places), Target(Way.FILE, f"{folder}/config.yaml.d/{_OWN}"), _UNITS[kind])
+    target = Target(Way.FILE, f"{folder}/config.yaml.d/{_OWN}")
+    registries = f"{data}/agent/etc/containerd/config.toml"
+    return Layout(kind, tuple(places), target, _UNITS[kind], runtime=runtime, registries=registries)
 
 
 def own_file(endpoint: str) -> bytes:
@@ -73,11 +81,10 @@ def own_file(endpoint: str) -> bytes:
     )
 
 
-def imagefit_file(kind: Kind) -> tuple[str, bytes]:
+def imagefit_file(layout: Layout) -> tuple[str, bytes]:
     """Return name and content of the file that has imagefit find this containerd and its registries."""
-    config = f"/var/lib/rancher/{kind}/agent/etc/containerd/config.toml"
-    text = f'[containerd]\nsocket = "{SOCKET}"\n\n[registry]\ncontainerd-config = "{config}"\n'
-    return f"50-{kind}.toml", f"# Written by imagefit install; imagefit uninstall removes it.\n{text}".encode()
+    text = f'[containerd]\nsocket = "{SOCKET}"\n\n[registry]\ncontainerd-config = "{layout.registries}"\n'
+    return f"50-{layout.kind}.toml", f"# Written by imagefit install; imagefit uninstall removes it.\n{text}".encode()
 
 
 def _check_units(tree: Tree, kind: Kind) -> None:
