@@ -2,7 +2,7 @@
 
 Knows which calls go which ways and what the figures are. Leaves the ways to ``passing_proxies``, what answers to
 ``passing_backends``, the calls to ``passing_load`` and memory to ``passing_memory``. In each round every way is warmed
-up and then loaded, by the same client over one connection; a ratio is that of two ways in one round.
+up and then loaded, by the same client over one connection at a time; a ratio is that of two ways in one round.
 """
 
 import contextlib

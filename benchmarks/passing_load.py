@@ -1,8 +1,9 @@
 """Calls made by h2load, the HTTP/2 client of nghttp2: one in C costs little, so that ratios show the proxies.
 
 Knows how h2load is told to make gRPC calls (PROTOCOL-HTTP2 of gRPC: each message with five bytes ahead, ``te:
-trailers``), and how its log and its summary are read. It does not read what is answered: that every answer had the
-length it should have is checked here, what it said by a gRPC client elsewhere.
+trailers``), how its log and its summary are read, and that it ends where a server has it connect anew, as imagefit has
+its clients do. It does not read what is answered: that every answer had the length it should have is checked here,
+what it said by a gRPC client elsewhere.
 """
 
 import re
@@ -17,6 +18,7 @@ from benchmarks.measuring import percentile
 _PROGRAM: Final = "h2load"
 _LONGEST_SECONDS: Final = 300
 _US_IN_MS: Final = 1_000
+_NEVER: Final = "0"
 _SUCCEEDED: Final = re.compile(r"^requests: .* (\d+) succeeded", re.MULTILINE)
 _DATA: Final = re.compile(r"^traffic: .* \((\d+)\) data$", re.MULTILINE)
 
@@ -63,7 +65,7 @@ def framed(message: bytes) -> bytes:
 
 
 def load(socket: Path, call: Call, at_once: int, folder: Path, requests: int | None = None) -> Times:
-    """Make calls over one connection.
+    """Make calls over one connection at a time: where the server ends it, the rest goes over another.
 
     Args:
         socket: a Unix socket.
@@ -75,25 +77,27 @@ def load(socket: Path, call: Call, at_once: int, folder: Path, requests: int | N
     Raises:
         LoadError: one was not answered with as many bytes as it should be.
     """
-    total = requests or call.requests[at_once]
     body, log = folder / "request", folder / "log.tsv"
     body.write_bytes(framed(call.request))
-    log.unlink(missing_ok=True)  # h2load appends
-    said = subprocess.run(
-        (
-            *(_PROGRAM, f"--requests={total}", "--clients=1", f"--max-concurrent-streams={at_once}"),
+    times: list[float] = []
+    while left := (requests or call.requests[at_once]) - len(times):
+        log.unlink(missing_ok=True)  # h2load appends
+        said = _said(
+            *(f"--requests={left}", "--clients=1", f"--max-concurrent-streams={at_once}"),
             *(f"--base-uri=unix:{socket}", f"--data={body}", f"--log-file={log}"),
             *("--header=te: trailers", "--header=content-type: application/grpc", f"http://localhost{call.method}"),
-        ),
-        check=False,
-        capture_output=True,
-        text=True,
-        timeout=_LONGEST_SECONDS,
-    ).stdout
-    if answered(said) != (total, total * call.answer_bytes):
-        raise LoadError(f"{call.name} at {socket} was not answered as it should be:\n{said}")
-    times = times_in(log.read_text())
+        )
+        made = times_in(log.read_text())
+        if not made or answered(said) != (len(made), len(made) * call.answer_bytes):
+            raise LoadError(f"{call.name} at {socket} was not answered as it should be:\n{said}")
+        times += made
     return Times(percentile(times, 50), percentile(times, 99))
+
+
+def _said(*arguments: str) -> str:
+    return subprocess.run(
+        (_PROGRAM, *arguments), check=False, capture_output=True, text=True, timeout=_LONGEST_SECONDS
+    ).stdout
 
 
 def answered(summary: str) -> tuple[int, int]:
@@ -103,5 +107,9 @@ def answered(summary: str) -> tuple[int, int]:
 
 
 def times_in(log: str) -> list[float]:
-    """Return how long each call took, in ms, from h2load's log: start, HTTP status and µs of a call in a line."""
-    return [int(line.split("\t")[2]) / _US_IN_MS for line in log.splitlines()]
+    """Return how long each call that was made took, in ms, from h2load's log: start, HTTP status and µs in a line.
+
+    A call that it was about to make as the server ended the connection has no start, and is not counted as answered.
+    """
+    rows = (line.split("\t") for line in log.splitlines())
+    return [int(us) / _US_IN_MS for start, _, us in rows if start != _NEVER]

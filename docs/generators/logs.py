@@ -86,7 +86,7 @@ EVENTS = {
     "marks-failed": "The disk refuses the marks of pulls under way; what a crash leaves then may stay. Logged once.",
     "manager-not-told": "systemd could not be told that the daemon is ready or alive; logged once.",
     "message": "A library's own event, with its name and its text.",
-    "metrics-not-served": "The address for metrics could not be had; pulls are served all the same.",
+    "metrics-not-served": "The address for metrics is not free; it is tried each second, and pulls are served.",
     "node": "The node has been looked at for the first time.",
     "pull-not-read": "Not even the name can be read in a request for a pull; it was forwarded as it is.",
     "pulled-again": "Somebody removed a chosen image before it had its names; the pull is sent again, at most twice.",

@@ -49,6 +49,11 @@ def test_the_log_tells_each_calls_time() -> None:
     assert times_in("") == []
 
 
+def test_a_call_that_was_never_made_since_the_server_ended_the_connection_has_no_time() -> None:
+    assert times_in("1763745013666123\t200\t163\n0\t-1\t37085850562\n") == [0.163]
+    assert len(times_in("1763745013666123\t-1\t163\n")) == 1, "this one was made, and counts as not answered"
+
+
 def test_a_ratio_is_that_of_one_round() -> None:
     """The second round was twice as slow for everybody; that tells nothing of a way."""
     found = {

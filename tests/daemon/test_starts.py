@@ -1,5 +1,6 @@
 """Starts that end badly in a row: from the third on each waits longer, until one goes well."""
 
+import os
 import time
 from pathlib import Path
 
@@ -47,6 +48,23 @@ def test_without_the_folder_of_systemd_nothing_is_counted(tmp_path: Path, monkey
 def test_a_file_of_any_content_waits_no_longer_than_the_most(tmp_path: Path, text: str) -> None:
     (tmp_path / "starts").write_text(text)
     assert 0 <= wait_seconds(starts(tmp_path).count()) <= 30
+
+
+def test_what_stands_there_and_is_no_file_is_neither_waited_for_nor_followed(tmp_path: Path) -> None:
+    (tmp_path / "precious").write_text("9\n")
+    for make in (os.mkfifo, lambda path: Path(path).symlink_to(tmp_path / "precious")):
+        make(tmp_path / "starts")
+        assert [starts(tmp_path).count() for _ in range(2)] == [0, 0]
+        starts(tmp_path).forget()
+        assert [starts(tmp_path).count() for _ in range(2)] == [0, 1]
+        starts(tmp_path).forget()
+    assert (tmp_path / "precious").read_text() == "9\n"
+
+
+def test_of_a_file_of_any_size_no_more_is_read_than_a_number_has(tmp_path: Path) -> None:
+    with (tmp_path / "starts").open("wb") as file:
+        file.truncate(1 << 42)
+    assert [starts(tmp_path).count() for _ in range(3)] == [0, 1, 2]
 
 
 def test_a_file_that_cannot_be_written_costs_no_start(tmp_path: Path) -> None:

@@ -128,7 +128,7 @@ def test_a_path_too_long_for_a_socket_is_refused(make: Make, root: Path) -> None
 
 
 def test_the_folder_of_the_socket_is_made(make: Make, root: Path) -> None:
-    path = root / "a" / "b" / "i.sock"
+    path = root / "a%62" / "b" / "i.sock"
     daemon = make(f'[server]\nsocket = "{path}"\n')
     daemon.socket = path
     daemon.start()

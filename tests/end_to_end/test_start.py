@@ -3,6 +3,7 @@
 import contextlib
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -14,6 +15,7 @@ from threading import Thread
 import grpc
 import pytest
 
+from end_to_end.lives import Make, Slow, under_way, wait_until
 from harness.containerd import Containerd
 from harness.cri import CriClient
 from harness.daemon import Daemon
@@ -228,6 +230,20 @@ def test_what_the_first_look_at_the_node_finds_is_counted(daemon: Daemon) -> Non
     assert 'imagefit_detector_ok{detector="cpu"} 1.0' in text
 
 
+def test_metrics_are_served_as_soon_as_whoever_has_their_address_lets_it_go(daemon: Daemon) -> None:
+    """As another daemon does that hands the socket over, once its calls have ended."""
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        listen = other.getsockname()
+        daemon.configure(f'[metrics]\nlisten = "127.0.0.1:{listen[1]}"\n')
+        daemon.start()
+        wait_until(lambda: "event=metrics-not-served" in daemon.log_text())
+    wait_until(lambda: connects(listen))
+    assert daemon.stop() == 0
+    assert not connects(listen)
+
+
 def test_a_reload_that_is_asked_for_while_it_starts_does_not_end_it(daemon: Daemon) -> None:
     with started(daemon, "-X", "importtime") as process:
         assert process.stderr is not None
@@ -270,6 +286,19 @@ def test_a_manager_is_told_once_it_listens_also_without_containerd_and_of_the_en
     finally:
         assert daemon.stop() == 0
     assert "STATUS" in manager.told_of("STOPPING")
+
+
+def test_the_watchdog_is_fed_while_calls_under_way_end(make: Make, slow: Slow, manager: Manager) -> None:
+    """Else it would cut pulls that a stop, or a hand-over, lets end."""
+    daemon = make(backend=slow.socket, environment=manager.environment)
+    daemon.start()
+    call = under_way(daemon, slow)
+    os.kill(daemon.pid, signal.SIGTERM)
+    manager.told_of("STOPPING")
+    for _ in range(4):  # longer than the watchdog waits
+        assert manager.told() == {"WATCHDOG": "1"}
+    slow.release()
+    assert call.ended() == (b"kept", None)
 
 
 def test_a_daemon_that_cannot_listen_is_never_ready(daemon: Daemon, manager: Manager) -> None:

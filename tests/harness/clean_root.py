@@ -1,4 +1,4 @@
-"""A Debian (or Ubuntu) in a folder with nothing but dpkg, apt and Python, in which packages are installed and removed.
+"""A Debian (or Ubuntu) in a folder with what is essential and Python, in which packages are installed and removed.
 
 Knows that nothing in it may touch the machine: what runs in it has mounts, processes and no network of its own, so that
 nothing is left to be unmounted. Leaves to the test what is installed.
@@ -14,6 +14,7 @@ from pathlib import Path
 _DATABASE = ("var/lib/dpkg/", "var/log/", "var/cache/", "proc/", "sys/", "dev/")
 """What dpkg keeps of packages that are gone, and what is no file of the root; but see ``files``."""
 _RETRIES = ('--aptopt=Acquire::Retries "5"', '--aptopt=Acquire::http::Timeout "20"')
+_SECONDS = 400
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,20 +39,20 @@ class CleanRoot:
         """Fill ``folder`` from the sources that this machine's apt has, for the release that this machine runs.
 
         Raises:
-            AssertionError: it cannot be made; the message ends with what mmdebstrap said.
+            AssertionError: it cannot be made in some minutes; the message names the mirrors and what mmdebstrap said.
         """
         self.path = folder
         release = platform.freedesktop_os_release()["VERSION_CODENAME"]
-        command = ("mmdebstrap", "--mode=root", "--variant=minbase", "--include=python3", *_RETRIES)
+        sources = _sources(release)
+        command = ("mmdebstrap", "--mode=root", "--variant=essential", "--include=python3,libstdc++6", *_RETRIES)
         ended = subprocess.run(
-            (*command, "--format=directory", release, str(folder), "-"),
-            input=_sources(release),
+            ("timeout", str(_SECONDS), *command, "--dpkgopt=force-unsafe-io", release, str(folder), "-"),
+            input=sources,
             capture_output=True,
             text=True,
             check=False,
-            timeout=300,
         )
-        assert ended.returncode == 0, ended.stderr[-2000:]
+        assert ended.returncode == 0, f"no clean root from {sources.strip()}\n{ended.stderr[-2000:]}"
 
     def run(self, script: str, *arguments: str, timeout_seconds: float = 120) -> Ended:
         """Run a shell script inside, as root, without network."""
@@ -95,14 +96,14 @@ class CleanRoot:
 
 
 def _sources(release: str) -> str:
-    """Return lines of sources: where this machine has the packages of its own release from."""
-    form = "$(REPO_URI) $(RELEASE) $(COMPONENT)"
+    """Return a line of sources: where this machine has the packages of its release from, as it was released."""
+    form = "deb $(REPO_URI) $(RELEASE) $(COMPONENT)"
     told = subprocess.run(
         ("apt-get", "indextargets", "--format", form, "Created-By: Packages"),
         capture_output=True,
         text=True,
         check=True,
     )
-    lines = {line for line in told.stdout.splitlines() if line.split()[1].partition("-")[0] == release}
+    lines = {line for line in told.stdout.splitlines() if line.split()[2:] == [release, "main"]}
     assert lines, f"apt knows no source of {release}"
-    return "".join(f"deb {line}\n" for line in sorted(lines))
+    return "".join(f"{line}\n" for line in sorted(lines))

@@ -26,9 +26,11 @@ from imagefit.telemetry import metrics
 from imagefit.version import VERSION
 
 if TYPE_CHECKING:
+    from imagefit.daemon.endpoint import Endpoint
     from imagefit.daemon.pulls import Answering
 
 log = telemetry.part("daemon")
+_AGAIN_SECONDS = 1.0
 
 GoOn = Callable[[Coroutine[Any, Any, Any]], None]
 """Has work done beside everything else, until the end."""
@@ -73,7 +75,7 @@ class Idle:
             await asyncio.to_thread(imported, "imagefit.daemon.endpoint")  # it brings an HTTP server
             metrics.enable(images=self._started.metrics.images)  # before the first look, which is counted
             metrics.BUILD_INFO.set(1, version=VERSION, python=platform.python_version())
-            await self._serve_metrics(listen)
+            await self._serve_metrics(listen, go_on)
         go_on(self._node.node())
 
     async def answerers(self) -> Answerers:
@@ -117,17 +119,25 @@ class Idle:
         if not answering.cancelled() and isinstance(error := answering.exception(), Exception):
             self._fail(error)
 
-    async def _serve_metrics(self, listen: str) -> None:
+    async def _serve_metrics(self, listen: str, go_on: GoOn) -> None:
         """Serve metrics and health; what goes wrong with them must not cost a pull."""
         from imagefit.daemon.endpoint import Endpoint
 
         endpoint = Endpoint(listen, self._readiness.missing)
+        self._ending.push_async_callback(endpoint.close)
         try:
             await endpoint.start()
         except (ListenError, OSError) as error:
             log.warning("metrics-not-served", error=error)
-            return
-        self._ending.push_async_callback(endpoint.close)
+            go_on(_started_later(endpoint))
+
+
+async def _started_later(endpoint: "Endpoint") -> None:
+    """Start it once its address is free: whoever hands the socket over has it until its calls have ended."""
+    while True:
+        await asyncio.sleep(_AGAIN_SECONDS)
+        with contextlib.suppress(ListenError, OSError):
+            return await endpoint.start()
 
 
 def imported(*modules: str) -> None:

@@ -126,7 +126,6 @@ async def _serve(
                 _show(live, claim, manager, ending)
         asyncio.get_running_loop().call_later(GOOD_AFTER_SECONDS, starts.forget)
         await _ended(ends, fail, claim, manager)
-        told.cancel()
         failure = failed.result() if failed.done() else None
         drain_seconds = _FAILING_SECONDS if failure else live.current.server.drain_seconds
         manager.tell(STOPPING=1, STATUS="stopping: calls under way end")
@@ -134,6 +133,7 @@ async def _serve(
         log.info("stopping", drain_seconds=drain_seconds)
         ready.add_done_callback(_tell_stopping)
         await drained(server, stop, drain_seconds)
+        told.cancel()  # not before: one that was handed over drains already when it is told to for the first time
     ignore_signals()
     log.info("stopped")
     if failure is None:
@@ -152,17 +152,19 @@ def _show(live: LiveConfig, claim: Claim, manager: Manager, ending: contextlib.A
 
 async def _ended(ends: Ends, fail: Callable[[Exception], None], claim: Claim, manager: Manager) -> None:
     """Wait until something asks for the end, with nobody left who does not know of another daemon that took over."""
-    if any(end.done() for end in ends):
-        return
-    lost = await _either(ends, claim.lost())
-    if lost.cancelled():
-        return
-    if isinstance(error := lost.exception(), Exception):
-        fail(error)
-        return
-    log.info("handed-over", socket=claim.path, process=lost.result())
-    manager.tell(STATUS=f"handed over to process {lost.result()}")
-    await asyncio.wait(ends, timeout=_SENT_AWAY_SECONDS, return_when=asyncio.FIRST_COMPLETED)
+    while not any(end.done() for end in ends):
+        lost = await _either(ends, claim.lost())
+        if lost.cancelled():
+            return
+        if isinstance(error := lost.exception(), Exception):
+            fail(error)
+            return
+        log.info("handed-over", socket=claim.path, process=lost.result())
+        manager.tell(STATUS=f"handed over to process {lost.result()}")
+        returned = await _either(ends, claim.returned(_SENT_AWAY_SECONDS))
+        if returned.cancelled() or not returned.result():
+            return
+        manager.tell(STATUS=f"listening on {claim.path}")
 
 
 async def _either(ends: Ends, work: Coroutine[Any, Any, _Done]) -> "asyncio.Task[_Done]":

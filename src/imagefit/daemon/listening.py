@@ -39,7 +39,7 @@ def bind(server: grpc.aio.Server, own: Path, containerd: Path) -> bool:
     """
     before = os.umask(_SOCKET_UMASK)
     try:
-        server.add_insecure_port(f"unix:{own}")
+        server.add_insecure_port("unix:" + str(own).replace("%", "%25"))  # it is read as a URI
     except RuntimeError as error:
         most = _MAX_PATH_CHARACTERS - len(own.suffix)
         raise ListenError(f"cannot listen on {own}", advice=f"is [server] socket longer than {most} bytes?") from error

@@ -39,7 +39,7 @@ class Claim:
     Attributes:
         path: the public path.
         own: a name beside it that is this process's alone.
-        is_held: whether this process has the lock; without it, it is taking the path over from the one that has.
+        is_held: whether this process had the lock from the start; else it takes the path over from the one that has.
     """
 
     def __init__(self, path: Path, lock: int, *, is_held: bool) -> None:
@@ -83,6 +83,18 @@ class Claim:
         fcntl.flock(self._lock, fcntl.LOCK_UN)
         return _written(self._lock)[0]
 
+    async def returned(self, within_seconds: float) -> bool:
+        """Tell whether the one that took the path over is gone already, so that it is ours again.
+
+        Args:
+            within_seconds: for how long it is looked at.
+        """
+        for _ in range(round(within_seconds / _LOOK_SECONDS)):
+            await asyncio.sleep(_LOOK_SECONDS)
+            if not is_live(self.path) and locked(self._lock):
+                return True
+        return False
+
     def end(self) -> None:
         """Remove what is our own, while this process still listens there: gRPC removes ``own`` itself then."""
         with contextlib.suppress(OSError):
@@ -93,14 +105,12 @@ class Claim:
 
     def _has_gone(self) -> bool:
         """Tell whether the path is another's now; put it back where it is not, although it should be ours."""
-        self.is_held = self.is_held or locked(self._lock)
+        locked(self._lock)  # as soon as the one before lets it go
         if self._leads_to_own():
             return False
-        is_meant = _written(self._lock)[1] == self._token
-        if not is_meant and is_live(self.path):
+        if _written(self._lock)[1] != self._token and is_live(self.path):
             return True
-        if is_meant or self.is_held:  # else it is for the one that holds the lock to put it back
-            self._restore()
+        self._restore()
         return False
 
     def _restore(self) -> None:
