@@ -158,8 +158,9 @@ sbom: install ## write what a release consists of: dist/imagefit.cdx.json, in Cy
 audit: $(RELEASE_STAMP) ## ask for known vulnerabilities of the locked versions; without an answer it fails
 	$(BIN)/pip-audit --strict --disable-pip --no-deps --require-hashes --requirement packaging/requirements.lock
 
-package-check: release-system install ## install, run, upgrade, remove and purge the Debian package in a clean root (needs root)
-	$(BIN)/python -m pytest tests/packaging/check_deb.py tests/packaging/check_scripts.py
+# In this order: while the clean root is made, the bundle is made and checked.
+package-check: system release-system install ## check what a release is made of, and its Debian package in a clean root (needs root)
+	$(BIN)/python -m pytest tests/packaging/check_bundle.py tests/packaging/check_scripts.py tests/packaging/check_deb.py
 
 $(FUZZ_STAMP): pyproject.toml $(STAMP)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --only-binary atheris --editable '.[fuzz]' || { \

@@ -67,6 +67,7 @@ def _fill(root: Path, bundle: Path) -> None:
     shutil.copytree(bundle, root / PLACE.lstrip("/"))
     for source, place in (
         (ROOT / "packaging/debian/launcher.py", "usr/bin/imagefit"),
+        (ROOT / "packaging/debian/prepare.py", "usr/share/imagefit/prepare.py"),
         (ROOT / "packaging/debian/copyright", "usr/share/doc/imagefit/copyright"),
         (ROOT / "src/imagefit/completions/imagefit.bash", "usr/share/bash-completion/completions/imagefit"),
         (ROOT / "src/imagefit/completions/_imagefit", "usr/share/zsh/vendor-completions/_imagefit"),

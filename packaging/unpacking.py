@@ -62,7 +62,8 @@ def _cache() -> Path:
 def _unpacked(cache: Path) -> Path:
     """Return the folder of this build, held as long as this process lives."""
     target = cache / f"{_PREFIX}{BUILD}"
-    with (cache / ".lock").open("w") as lock:
+    # What others could open they could lock, for ever.
+    with os.fdopen(os.open(cache / ".lock", os.O_RDWR | os.O_CREAT, 0o600)) as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)  # of several first starts one unpacks, and nobody removes meanwhile
         if not target.is_dir():
             _unpack(target)
@@ -78,6 +79,7 @@ def _unpack(target: Path) -> None:
     beside = Path(tempfile.mkdtemp(prefix=_UNFINISHED, dir=target.parent))
     with zipfile.ZipFile(sys.argv[0]) as archive:
         archive.extractall(beside, (name for name in archive.namelist() if name.startswith(_WITHIN)))
+    (beside / _WITHIN).chmod(0o700)
     os.sync()
     (beside / _WITHIN).rename(target)
 

@@ -44,14 +44,19 @@ SECTIONS: Final = (
             Limit("pulls at once (`[limits] pulls`)", "cri.limits:PULLS", "", "RESOURCE_EXHAUSTED, at once"),
             Limit("watches of the health", "cri.health:_MAX_WATCHERS", "", "RESOURCE_EXHAUSTED, at once"),
             Limit("one message", "cri.backend:MAX_MESSAGE_BYTES", "bytes", "RESOURCE_EXHAUSTED, as gRPC says it"),
-            Limit("one call of imagefit's own to containerd", "cri.backend:_CALL_SECONDS", "s", "it has failed"),
+            Limit("one call of imagefit's own to containerd", "cri.backend:_CALL_SECONDS", "s", "as if it were away"),
             Limit(
-                "until containerd shows written names",
+                "turns of a second until containerd shows written names",
                 "cri.records:_SHOWN_SECONDS",
-                "s",
+                "",
                 "they are undone; the pull goes as `on-error` says",
             ),
-            Limit("further pulls of an image that vanished", "cri.records:PULLS_AGAIN", "", "as `on-error` says"),
+            Limit(
+                "further pulls of an image that vanished",
+                "cri.records:PULLS_AGAIN",
+                "",
+                "UNAVAILABLE: kubelet asks again",
+            ),
             Limit("marks of pulls", "cri.mark_files:MAX_MARKS", "files", "the pull is not marked"),
             Limit("connections for metrics", "daemon.endpoint:_MAX_CONNECTIONS", "", "closed at once"),
         ),
@@ -69,9 +74,12 @@ SECTIONS: Final = (
                 "metadata of referrers", "service.metadata:MAX_OUTSIDE_BYTES", "bytes", "documents beyond do not count"
             ),
             Limit(
-                "pieces of metadata of one pull", "selection.gathering:MAX_FETCHES", "", "entries beyond are unknown"
+                "pieces of metadata of one pull, and as many of referrers",
+                "selection.gathering:MAX_FETCHES",
+                "",
+                "entries beyond are unknown",
             ),
-            Limit("referrers of one image", "registry.referrers:MAX_REFERRERS", "", "those beyond do not count"),
+            Limit("referrers of one image", "registry.referrers:MAX_REFERRERS", "", "none of them counts"),
             Limit("signatures of one referrer", "trust.search:MAX_SIGNATURES", "", "those beyond do not count"),
             Limit("decisions that are remembered", "service.recent:MAX_ENTRIES", "", "the oldest goes"),
         ),
@@ -102,7 +110,8 @@ _TAIL = """
 ## What follows from them
 
 Resolutions that wait, holds on names, locks of repositories and records being written belong to one pull each, so that
-there are no more than pulls, and those whose caller has gone, each of which ends within seconds. Every wait of a pull
+there are no more than pulls, and those whose caller has gone, each of which ends within seconds where containerd
+answers. Every wait of a pull
 for a registry is within `[policy] time-budget`; containerd's own pull takes as long as its caller waits.
 
 ## What has no limit of its own

@@ -122,10 +122,20 @@ class RecordsError(ImagefitError):
     code = "records"
 
 
-class ContainerdAwayError(RecordsError):
-    """Containerd went away, or did not answer, while a chosen image got its records."""
+class PassingError(RecordsError):
+    """What passes by itself kept a chosen image from its records: the next pull may well get them."""
+
+
+class ContainerdAwayError(PassingError):
+    """Containerd went away, did not answer or was not wholly there while a chosen image got its records."""
 
     code = "containerd-away"
+
+
+class VanishedError(PassingError):
+    """Somebody removed a chosen image between its pull and its records."""
+
+    code = "vanished"
 
 
 class ListenError(ImagefitError):

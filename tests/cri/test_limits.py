@@ -11,7 +11,7 @@ import grpc.aio
 import pytest
 
 from imagefit.cri.backend import Backend
-from imagefit.cri.limits import Limits
+from imagefit.cri.limits import _TELL_SECONDS, Limits
 from imagefit.cri.proxy import Answerers, Context, Proxy
 from imagefit.telemetry import metrics
 
@@ -177,16 +177,19 @@ def test_what_is_turned_away_is_counted_each_time_and_told_once_a_second(
         await node.until(1)
         for _ in range(20):
             await node.refusal(STATUS)
+        await asyncio.sleep(_TELL_SECONDS)
+        await node.refusal(STATUS)  # tells of those before, too
         node.slow.go_on.set()
         await call
 
     metrics.enable()
     try:
         on_node(tmp_path, work, calls=1)
-        assert b'imagefit_shed_total{limit="calls"} 20.0' in metrics.exposition()[1]
+        assert b'imagefit_shed_total{limit="calls"} 21.0' in metrics.exposition()[1]
         assert b'imagefit_shed_total{limit="pulls"} 0.0' in metrics.exposition()[1]
     finally:
         metrics.disable()
     told = [record.getMessage() for record in caplog.records if "event=call-shed" in record.getMessage()]
     assert told[0] == "event=call-shed limit=calls most=1 calls=1"
+    assert sum(int(one.rpartition("=")[2]) for one in told) == 21
     assert len(told) < 10  # however slow the machine is

@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 import pytest
 
 from imagefit.cri import mark_files
+from imagefit.cri.holds import Holds
 from imagefit.cri.mark_files import BusyError, Mark, MarkFiles
 from imagefit.cri.marks import Marks
 
@@ -184,3 +185,29 @@ def test_a_disk_that_refuses_is_told_once(tmp_path: Path, caplog: pytest.LogCapt
 
     run(work())
     assert [record.getMessage().split()[0] for record in caplog.records] == ["event=marks-failed"]
+
+
+def test_a_mark_that_is_made_after_its_name_was_asked_for_does_not_stay(folder: Path) -> None:
+    """The look of a chosen pull may end only then; the next pull would take the name for one to be removed."""
+
+    class Looking:
+        def __init__(self) -> None:
+            self.go_on = asyncio.Event()
+
+        async def get(self, name: str) -> None:
+            await self.go_on.wait()
+
+    async def work() -> None:
+        images: Any = Looking()
+        holds = Holds(images, Marks(folder))
+        hold = await holds.entered("/runtime.v1.ImageService/PullImage", MARK.name)
+        look = asyncio.ensure_future(holds.look(hold, MARK))
+        await asyncio.sleep(0)
+        await holds.ask_for(hold)
+        images.go_on.set()
+        await look
+        assert len(list(folder.iterdir())) == 1
+        await holds.leave(hold)
+        assert not list(folder.iterdir())
+
+    run(work())

@@ -127,10 +127,12 @@ def test_what_was_written_is_undone_where_containerd_refuses_a_step(
     ("status", "kind"),
     [
         *((status, ContainerdAwayError) for status in ("UNAVAILABLE", "CANCELLED", "DEADLINE_EXCEEDED")),
-        *((status, RecordsError) for status in ("UNIMPLEMENTED", "PERMISSION_DENIED", "RESOURCE_EXHAUSTED")),
+        *((status, ContainerdAwayError) for status in ("UNKNOWN", "INTERNAL", "ABORTED", "RESOURCE_EXHAUSTED")),
+        *((status, RecordsError) for status in ("UNIMPLEMENTED", "PERMISSION_DENIED", "UNAUTHENTICATED")),
+        *((status, RecordsError) for status in ("INVALID_ARGUMENT", "FAILED_PRECONDITION")),
     ],
 )
-@pytest.mark.parametrize("method", ["Get", "Create"])
+@pytest.mark.parametrize("method", ["Get", "Create", "ImageStatus"])
 def test_a_containerd_that_is_away_is_told_from_one_that_refuses(
     scripted: ScriptedBackend, fake: FakeContainerd, method: str, status: str, kind: type[RecordsError]
 ) -> None:
@@ -166,6 +168,21 @@ def test_names_that_show_late_are_waited_for(scripted: ScriptedBackend, fake: Fa
 
     fake.before_reply = later
     run(scripted, pulls())
+    assert fake.names() == PLAIN
+
+
+def test_a_containerd_that_stood_still_is_given_its_time_again(scripted: ScriptedBackend, fake: FakeContainerd) -> None:
+    """It had no time to show the names: giving up would bring containerd's own choice in."""
+    fake.hidden = {TAG}
+
+    async def stand_still(method: str) -> None:
+        if method == "ImageStatus":
+            await asyncio.sleep(1.3 if fake.calls.count(method) <= 2 else 0)
+        if method == "Update":  # names that do not show are written again
+            fake.hidden = set()
+
+    fake.before_reply = stand_still
+    run(scripted, pulls(), shown_seconds=1.2)
     assert fake.names() == PLAIN
 
 
@@ -341,7 +358,8 @@ def test_a_stop_waits_for_names_that_are_being_written(scripted: ScriptedBackend
     async def work(records: Records, pulling: Callable[[str], Pull]) -> None:
         await records.settled(1)
         task = asyncio.ensure_future(pulls()(records, pulling))
-        while not (fake.pulled and records._holds._working):  # noqa: ASYNC110 - the pull itself says nothing
+        while not (fake.pulled and records._holds._working):
+            assert not task.done()
             await asyncio.sleep(0)
         await records.settled(5)
         assert fake.names() == PLAIN

@@ -11,7 +11,7 @@ from fakes.images_api import SERVICE, FakeContainerd
 from imagefit.cri import messages_pb2 as messages
 from imagefit.cri.backend import Backend
 from imagefit.cri.records import PULLS_AGAIN, Records
-from imagefit.errors import RecordsError
+from imagefit.errors import VanishedError
 from imagefit.model.outcome import Rewrite
 from imagefit.model.reference import parse_reference
 
@@ -68,7 +68,7 @@ def test_an_image_that_is_removed_before_its_names_is_pulled_again(
 
 
 def test_one_that_is_removed_each_time_is_given_up(fake: FakeContainerd, tmp_path: Path) -> None:
-    with pytest.raises(RecordsError, match="was removed between its pull and its names"):
+    with pytest.raises(VanishedError, match="was removed between its pull and its names"):
         pulled(fake, tmp_path / "c.sock", fake.records.clear)
     assert len(fake.pulled) == 1 + PULLS_AGAIN
     assert fake.names() == {}

@@ -44,35 +44,45 @@ class Stop:
 
 
 class Node:
-    """A containerd, gates to it, and any number of imagefits that keep their marks in one folder."""
+    """A containerd and two imagefits that keep their marks in one folder: one behind a gate, and another.
+
+    Both live as long as this does; one that a test has ended is started again when it is next asked for.
+    """
 
     def __init__(self, containerd: Containerd, root: Path, ending: ExitStack) -> None:
         self.containerd = containerd
         self.root = root
         self.marks = root / "state" / "pulls"
-        self._ending = ending
+        self._stop = Stop("")
+        self._gate = GrpcGate(root / "gate.sock", containerd.socket, self._visit)
+        ending.callback(self._gate.close)
+        ending.callback(self._release)
+        self._gate.open()
         self._threads = ending.enter_context(ThreadPoolExecutor(4))
+        self._gated, self._other = self._made("a", self._gate.socket), self._made("b", containerd.socket)
+        for daemon in (self._gated, self._other):
+            ending.callback(daemon.stop)
 
-    def imagefit(self, stop: Stop | None = None, name: str = "a") -> Daemon:
-        socket = self.containerd.socket
-        if stop is not None:
-            gate = GrpcGate(self.root / f"{name}.sock", socket, stop.visit)
-            self._ending.callback(gate.close)
-            self._ending.callback(stop.go_on.set)
-            gate.open()
-            socket = gate.socket
+    def _made(self, name: str, socket: Path) -> Daemon:
         root = self.root / name
-        daemon = Daemon(
-            root,
-            socket,
-            f'[server]\nsocket = "{root}/i.sock"\nstate = "{self.root}/state"\n',
-            certs_dir=self.containerd.certs_dir,
-        )
-        daemon.start()
-        self._ending.callback(daemon.stop)
-        return daemon
+        config = f'[server]\nsocket = "{root}/i.sock"\nstate = "{self.root}/state"\n'
+        return Daemon(root, socket, config, certs_dir=self.containerd.certs_dir)
 
-    def pulling(self, daemon: Daemon, image: str) -> "Future[Any]":
+    def _visit(self, where: str) -> grpc.StatusCode | None:
+        return self._stop.visit(where)
+
+    def _release(self) -> None:
+        self._stop.go_on.set()
+
+    def gated(self, stop: Stop) -> Daemon:
+        """Return the one whose calls come by a stop."""
+        self._stop = stop
+        return _running(self._gated)
+
+    def other(self) -> Daemon:
+        return _running(self._other)
+
+    def pulling(self, daemon: Daemon | Containerd, image: str) -> "Future[Any]":
         return self._threads.submit(pulled, daemon, image)
 
     def names(self, image: str) -> set[str]:
@@ -84,7 +94,13 @@ class Node:
         return len(list(self.marks.iterdir())) if self.marks.exists() else 0
 
 
-def pulled(daemon: Daemon, image: str) -> str | grpc.StatusCode:
+def _running(daemon: Daemon) -> Daemon:
+    if not daemon.running:
+        daemon.start()
+    return daemon
+
+
+def pulled(daemon: Daemon | Containerd, image: str) -> str | grpc.StatusCode:
     with CriClient(daemon.socket) as client:
         try:
             return client.pull(image)
@@ -118,9 +134,9 @@ def image(registry: Registry, repository: str) -> Image:
     return Image(registry, repository)
 
 
-@pytest.fixture
-def node(containerd: Containerd, folder: Path, repository: str) -> Iterator[Node]:
-    root = folder / f"h{repository.rpartition('-')[2]}"
+@pytest.fixture(scope="module")
+def node(containerd: Containerd, folder: Path) -> Iterator[Node]:
+    root = folder / "healing"
     root.mkdir()
     with ExitStack() as ending:
         yield Node(containerd, root, ending)
@@ -129,7 +145,7 @@ def node(containerd: Containerd, folder: Path, repository: str) -> Iterator[Node
 def crashed(node: Node, image: Image, where: str) -> None:
     """Have an imagefit pull, and end it by force when it has come so far."""
     stop = Stop(where)
-    daemon = node.imagefit(stop)
+    daemon = node.gated(stop)
     pulling = node.pulling(daemon, image.name)
     assert stop.is_there.wait(_SECONDS), daemon.log_text()
     daemon.kill()
@@ -141,8 +157,7 @@ def crashed(node: Node, image: Image, where: str) -> None:
 def test_what_a_crash_leaves_goes_with_the_next_pull(node: Node, image: Image) -> None:
     crashed(node, image, "after PullImage")
     assert node.marked() == 1
-    after = node.imagefit(name="b")
-    assert isinstance(pulled(after, image.name), str)
+    assert isinstance(pulled(node.other(), image.name), str)
     wait_until(lambda: node.names(image.name) == image.plain)
     wait_until(lambda: not node.marked())
 
@@ -151,27 +166,25 @@ def test_without_its_mark_it_would_stay(node: Node, image: Image) -> None:
     crashed(node, image, "after PullImage")
     for mark in node.marks.iterdir():
         mark.unlink()
-    after = node.imagefit(name="b")
-    assert isinstance(pulled(after, image.name), str)
-    after.stop()
+    assert isinstance(pulled(node.other(), image.name), str)
+    node.other().stop()  # which ends what it has begun
     assert node.names(image.name) == {*image.plain, image.by_child}
 
 
 def test_what_a_crash_leaves_after_the_names_goes_by_itself(node: Node, image: Image) -> None:
     crashed(node, image, "before Images.Delete")
     assert image.plain < node.names(image.name)
-    after = node.imagefit(name="b")
-    with CriClient(after.socket) as client:  # whatever is asked of the parts that answer pulls
+    node.other().stop()
+    with CriClient(node.other().socket) as client:  # whatever is asked of the parts that answer pulls
         client.raw("/grpc.health.v1.Health/Check", b"")
     wait_until(lambda: node.names(image.name) == image.plain and not node.marked())
 
 
 def test_a_name_that_was_asked_for_after_the_crash_stays(node: Node, image: Image) -> None:
     crashed(node, image, "after PullImage")
-    after = node.imagefit(name="b")
-    assert isinstance(pulled(after, image.name.removesuffix(":1") + image.by_child), str)
-    assert isinstance(pulled(after, image.name), str)
-    after.stop()
+    assert isinstance(pulled(node.other(), image.name.removesuffix(":1") + image.by_child), str)
+    assert isinstance(pulled(node.other(), image.name), str)
+    node.other().stop()
     assert node.names(image.name) == {*image.plain, image.by_child}
     assert not node.marked()
 
@@ -181,11 +194,10 @@ def test_an_image_that_is_removed_before_it_has_its_names_is_pulled_again(
     node: Node, image: Image, cri: CriClient, where: str
 ) -> None:
     child = image.name.removesuffix(":1") + image.by_child
-    stop = Stop(where, lambda: cri.remove_image(child))
-    daemon = node.imagefit(stop)
+    daemon = node.gated(Stop(where, lambda: cri.remove_image(child)))
     image_id = pulled(daemon, image.name)
     assert isinstance(image_id, str), daemon.log_text()
-    assert "event=pulled-again" in daemon.log_text()
+    assert f"event=pulled-again image={image.name}" in daemon.log_text()
     status = cri.image_status(image.name)
     assert status is not None
     assert status.id == image_id
@@ -197,13 +209,13 @@ def test_an_image_that_is_removed_before_it_has_its_names_is_pulled_again(
 def test_two_imagefits_that_pull_the_same_leave_what_one_leaves(node: Node, image: Image, where: str) -> None:
     """As during a hand-over: the new one must take the old one's record neither away nor for somebody else's."""
     stop = Stop(where)
-    old, new = node.imagefit(stop), node.imagefit(name="b")
+    old, new = node.gated(stop), node.other()
     pulling = node.pulling(old, image.name)
     assert stop.is_there.wait(_SECONDS)
     # While the old one removes, the new one waits for it: then it is let go on first.
     late = node.pulling(new, image.name)
     if where == "before Images.Delete":
-        wait_until(lambda: "event=decision" in new.log_text())
+        wait_until(lambda: f"event=decision image={image.name}" in new.log_text())
     else:
         assert isinstance(late.result(_SECONDS), str)
         assert image.by_child in node.names(image.name)

@@ -6,12 +6,12 @@ Its name keeps it out of `make test`: the root is made of packages from the netw
 import json
 import platform
 from collections.abc import Iterator, Mapping
+from concurrent.futures import Future
 from pathlib import Path
 from typing import Final
 
 import pytest
 
-from deb import debian_version, make_deb
 from harness.clean_root import CleanRoot, right
 from imagefit.version import VERSION
 
@@ -35,9 +35,9 @@ DIGIT: Final = {"x86_64": "2", "aarch64": "3"}
 
 
 @pytest.fixture(scope="module")
-def package(bundle: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def package(begun_package: "Future[Path]") -> Path:
     """The package as `make deb` makes it."""
-    return make_deb(bundle, tmp_path_factory.mktemp("deb"), debian_version())
+    return begun_package.result()
 
 
 @pytest.fixture(scope="module")
@@ -88,12 +88,16 @@ def test_every_extra_is_in_it(root: CleanRoot) -> None:
     right(root.run('python3 -IS -c "$1"', code))
 
 
-# The daemon listens with no containerd there, and ends with exit status 0 when told to.
+# The daemon listens with no containerd there, and ends with exit status 0 when told to. Before an upgrade it imports
+# what only pulls need: what it has not imported by then would be another version's.
 def test_the_daemon_runs(root: CleanRoot) -> None:
     script = """
         imagefit serve & daemon=$!
         for _ in $(seq 300); do [ -S /run/imagefit/imagefit.sock ] && break; sleep 0.1; done
         [ -S /run/imagefit/imagefit.sock ] || { echo no socket; kill $daemon; exit 9; }
+        ! grep _http_parser /proc/$daemon/maps || { echo imported early; kill $daemon; exit 8; }
+        /var/lib/dpkg/info/imagefit.prerm upgrade 9
+        grep -q _http_parser /proc/$daemon/maps || { echo not prepared; kill $daemon; exit 7; }
         kill $daemon; wait $daemon
     """
     right(root.run(script))

@@ -16,11 +16,13 @@ from deb import debian_version, make_deb
 from harness.clean_root import CleanRoot, right
 
 CALLS: Final = "run/calls"
+MODULE: Final = "usr/lib/imagefit/imagefit/cli/main.py"
 SYSTEMCTL: Final = """#!/bin/sh
 # Stands in for systemd, of which one runs outside: keeps what it is asked, and has the failures that a test asks for.
 echo "$@" >>/run/calls
 case "$*" in
 *is-enabled*imagefit.service*) echo enabled ;;
+*is-active*handover*) rm /run/handing-over 2>/dev/null ;;
 *is-active*) [ -e /run/active ] ;;
 *start*imagefit-handover.service*) [ ! -e /run/handover-fails ] ;;
 esac
@@ -41,6 +43,7 @@ def newer(package: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     subprocess.run(("dpkg-deb", "--raw-extract", package, folder / "root"), check=True)
     control, config = folder / "root/DEBIAN/control", folder / "root/etc/imagefit/config.toml"
     control.write_text(control.read_text().replace(f"Version: {debian_version()}", f"Version: {debian_version()}+1"))
+    (folder / "root" / MODULE).write_text("def run() -> None:\n    print('imagefit newer')\n")
     config.write_text(config.read_text() + "\n# more\n")
     command = ("dpkg-deb", "--root-owner-group", "-Znone", "--build", folder / "root", folder / "newer.deb")
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
@@ -54,9 +57,9 @@ def root(clean: CleanRoot, package: Path) -> Iterator[CleanRoot]:
     try:
         yield clean
     finally:
-        (clean.path / "var/lib/kubelet/config.yaml").unlink(missing_ok=True)
+        shutil.rmtree(clean.path / "var/lib/kubelet", ignore_errors=True)
         right(clean.dpkg("--purge", "imagefit"))
-        for name in ("usr/bin/systemctl", "run/active", "run/handover-fails", CALLS):
+        for name in ("usr/bin/systemctl", "run/active", "run/handing-over", "run/handover-fails", CALLS):
             (clean.path / name).unlink(missing_ok=True)
         if (clean.path / "run/systemd/system").exists():
             shutil.rmtree(clean.path / "run/systemd")
@@ -117,6 +120,17 @@ def test_an_upgrade_hands_over(root: CleanRoot, newer: Path) -> None:
     assert calls(root) == ["--quiet start imagefit-handover.service"]
 
 
+# The daemon that runs is asked to import all of itself while its files are still there; that it cannot costs nothing.
+@pytest.mark.parametrize("how", ["", "raise SystemExit(1)\n"])
+def test_an_upgrade_prepares_the_daemon_that_runs(root: CleanRoot, newer: Path, how: str) -> None:
+    planted = f"import shutil\nshutil.copy('/{MODULE}', '/run/prepared')\n{how}"
+    (root.path / "usr/share/imagefit/prepare.py").write_text(planted)
+    right(root.install(newer))
+    assert "imagefit small" in (root.path / "run/prepared").read_text()
+    assert "imagefit newer" in (root.path / MODULE).read_text()
+    (root.path / "run/prepared").unlink()
+
+
 # An administrator whose policy forbids it (policy-rc.d, as in the making of images) has nothing started.
 def test_an_upgrade_obeys_the_policy(root: CleanRoot, newer: Path) -> None:
     with_systemd(root)
@@ -128,15 +142,42 @@ def test_an_upgrade_obeys_the_policy(root: CleanRoot, newer: Path) -> None:
     assert calls(root) == []
 
 
-# Where the hand-over fails, the new version serves all the same.
-def test_an_upgrade_that_cannot_hand_over_restarts(root: CleanRoot, newer: Path) -> None:
+# Where the new version does not start, the old one is not taken from the node, and whoever upgrades is told.
+def test_an_upgrade_that_cannot_hand_over_leaves_the_old_version_serving(root: CleanRoot, newer: Path) -> None:
     with_systemd(root)
     (root.path / "run/handover-fails").touch()
+    ended = root.install(newer)
+    assert ended.code != 0
+    assert "the one before still serves" in ended.err
+    assert calls(root) == ["--quiet start imagefit-handover.service"]
+    (root.path / "run/handover-fails").unlink()
+    right(root.dpkg("--configure", "imagefit"))
+    assert calls(root) == ["--quiet start imagefit-handover.service"] * 2
+
+
+# A hand-over that is still under way, of an upgrade just before, is waited for: to start it then would start nothing.
+def test_an_upgrade_right_after_another_waits_for_its_hand_over(root: CleanRoot, newer: Path) -> None:
+    with_systemd(root)
+    (root.path / "run/handing-over").touch()
     right(root.install(newer))
-    assert [line.split()[-2:] for line in calls(root)] == [
-        ["start", "imagefit-handover.service"],
-        ["restart", "imagefit.service"],
-    ]
+    asked = [line for line in (root.path / CALLS).read_text().splitlines() if "handover" in line]
+    active = "--quiet is-active imagefit-handover.service"
+    assert asked == [active, active, "--quiet start imagefit-handover.service"]
+
+
+# A purge leaves alone what another imagefit than the package's uses: it holds the lock beside its socket.
+def test_a_purge_keeps_the_folders_of_another_imagefit_that_runs(root: CleanRoot) -> None:
+    right(root.dpkg("--remove", "imagefit"))
+    names = ("run/imagefit", "var/lib/imagefit", "var/cache/imagefit")
+    for name in names:
+        (root.path / name).mkdir(parents=True, exist_ok=True)
+    purge = "flock /run/imagefit/imagefit.sock.lock dpkg --force-unsafe-io --purge imagefit"
+    ended = root.run(purge)
+    assert ended.code == 0
+    assert "another imagefit runs" in ended.err
+    assert all((root.path / name).is_dir() for name in names)
+    for name in (*names, "etc/imagefit"):
+        shutil.rmtree(root.path / name, ignore_errors=True)
 
 
 # While kubelet asks imagefit, it is neither removed nor stopped, even where imagefit itself cannot say so.

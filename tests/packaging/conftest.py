@@ -3,12 +3,13 @@
 import shutil
 import tempfile
 from collections.abc import Iterator
+from concurrent.futures import Executor, Future, ThreadPoolExecutor, wait
 from pathlib import Path
 
 import pytest
 
 from bundle import build, make_bundle
-from deb import PYTHON
+from deb import PYTHON, debian_version, make_deb
 from harness.clean_root import CleanRoot
 
 
@@ -20,11 +21,38 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def bundle(tmp_path_factory: pytest.TempPathFactory, wheel: Path) -> Path:
+def aside() -> Iterator[Executor]:
+    """What makes things while something else is done."""
+    with ThreadPoolExecutor() as pool:
+        yield pool
+
+
+@pytest.fixture(scope="session")
+def begun_bundle(aside: Executor, tmp_path_factory: pytest.TempPathFactory) -> "Future[Path]":
+    """Imagefit and all locked packages, for the system's interpreter, as soon as they are there."""
+    folder = tmp_path_factory.mktemp("bundle")
+
+    def made() -> Path:
+        (wheel,) = build(folder / "wheel", "wheel")
+        make_bundle(folder / "bundle", wheel, PYTHON)
+        return folder / "bundle"
+
+    return aside.submit(made)
+
+
+@pytest.fixture(scope="session")
+def begun_package(
+    aside: Executor, begun_bundle: "Future[Path]", tmp_path_factory: pytest.TempPathFactory
+) -> "Future[Path]":
+    """The Debian package as `make deb` makes it, as soon as it is there."""
+    folder = tmp_path_factory.mktemp("deb")
+    return aside.submit(lambda: make_deb(begun_bundle.result(), folder, debian_version()))
+
+
+@pytest.fixture(scope="session")
+def bundle(begun_bundle: "Future[Path]") -> Path:
     """Imagefit and all locked packages, for the system's interpreter."""
-    made = tmp_path_factory.mktemp("bundle") / "bundle"
-    make_bundle(made, wheel, PYTHON)
-    return made
+    return begun_bundle.result()
 
 
 @pytest.fixture(scope="session")
@@ -46,10 +74,17 @@ def small_bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def clean() -> Iterator[CleanRoot]:
-    """The root; it has no imagefit."""
+def begun_root(aside: Executor) -> Iterator["Future[CleanRoot]"]:
+    """The root, as soon as it is there."""
     folder = Path(tempfile.mkdtemp(prefix="if-root-"))
     try:
-        yield CleanRoot(folder / "root")
+        yield (begun := aside.submit(CleanRoot, folder / "root"))
+        wait([begun])
     finally:
         shutil.rmtree(folder)
+
+
+@pytest.fixture(scope="session")
+def clean(begun_root: "Future[CleanRoot]") -> CleanRoot:
+    """The root; it has no imagefit."""
+    return begun_root.result()

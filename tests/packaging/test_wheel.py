@@ -33,17 +33,13 @@ def test_the_wheel_has_the_package_and_what_it_reads(wheel: Path) -> None:
     assert f"imagefit-{VERSION}.dist-info/licenses/LICENSE" in names
 
 
-# The same source gives the same bytes, and the source distribution the same wheel.
+# The same source gives the same bytes, from the source distribution as from the tree.
 def test_the_wheel_is_the_same_each_time(wheel: Path, sdist: Path, tmp_path: Path) -> None:
-    (again,) = build(tmp_path / "again", "wheel")
-    assert again.read_bytes() == wheel.read_bytes()
     with tarfile.open(sdist) as archive:
         archive.extractall(tmp_path, filter="data")
     (unpacked,) = tmp_path.glob(f"imagefit-{VERSION}")
-    (from_source,) = build(tmp_path / "source", "wheel", source=unpacked)
-    assert zipfile.ZipFile(from_source).namelist() == zipfile.ZipFile(wheel).namelist()
-    for name in zipfile.ZipFile(wheel).namelist():
-        assert zipfile.ZipFile(from_source).read(name) == zipfile.ZipFile(wheel).read(name), name
+    (again,) = build(tmp_path / "again", "wheel", source=unpacked)
+    assert again.read_bytes() == wheel.read_bytes()
 
 
 # The source distribution has what packages are made of, and no recorded trees of hosts.

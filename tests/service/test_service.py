@@ -22,9 +22,11 @@ from imagefit.errors import (
     ContainerdAwayError,
     ContentMissingError,
     InvalidConfigurationError,
+    PassingError,
     RecordsError,
     RegistryDeniedError,
     RegistryUnreachableError,
+    VanishedError,
 )
 from imagefit.model.credentials import AuthConfig
 from imagefit.model.facts import Node
@@ -408,8 +410,9 @@ def test_a_rewrite_in_vain_ends_as_the_operator_set_for_errors(on_error: OnError
 
 
 @pytest.mark.parametrize("on_error", list(OnError))
-def test_a_containerd_that_goes_away_brings_no_other_build_in(on_error: OnError) -> None:
-    """Neither could it take a plain pull; kubelet pulls again, and gets what fits."""
+@pytest.mark.parametrize("error", [ContainerdAwayError("containerd: UNAVAILABLE: gone"), VanishedError("removed")])
+def test_what_passes_by_itself_brings_no_other_build_in(error: PassingError, on_error: OnError) -> None:
+    """The next pull gets what fits."""
 
     async def known() -> Node:
         return NODE
@@ -417,10 +420,10 @@ def test_a_containerd_that_goes_away_brings_no_other_build_in(on_error: OnError)
     service = Service(MemoryRegistry(*FITTING), known, Policies(Policy(on_error=on_error)))
     rewrite = Rewrite(parse_reference("app:1"), digest(b"index"), digest(b"entry"))
     request = PullRequest("app:1", None, b"")
-    outcome = service.records_failed(request, rewrite, ContainerdAwayError("containerd: UNAVAILABLE: gone"))
+    outcome = service.records_failed(request, rewrite, error)
     assert isinstance(outcome, Refuse)
-    assert (outcome.reason, outcome.transient) == ("containerd-away", True)
-    assert "UNAVAILABLE" in outcome.message
+    assert (outcome.reason, outcome.transient) == (error.code, True)
+    assert str(error) in outcome.message
 
 
 def test_no_refusal_shows_what_looks_like_a_credential() -> None:

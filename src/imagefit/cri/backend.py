@@ -30,9 +30,9 @@ _CHANNEL_OPTIONS = (
     *MESSAGE_OPTIONS,
     # Go's gRPC server refuses the escaped socket path that gRPC's C core would send as authority.
     ("grpc.default_authority", "localhost"),
-    # containerd is restarted, not gone: look for it often.
+    # containerd is restarted, not gone: look for it often. Each look has all its time, as gRPC has it: what is named
+    # "grpc.min_reconnect_backoff_ms" would end it, so that a containerd that is busy or frozen would seem to be away.
     ("grpc.initial_reconnect_backoff_ms", 100),
-    ("grpc.min_reconnect_backoff_ms", 100),
     ("grpc.max_reconnect_backoff_ms", 1000),
     ("grpc.enable_retries", 0),
 )

@@ -157,9 +157,11 @@ class Holds:
         if hold.existed is False and not hold.asked_for:
             hold.removing = self.begun(self._removed(hold))
             return hold.removing
+        del self._holds[hold.name]
+        if hold.held is not None and self._marks is not None and hold.asked_for:
+            return self.begun(self._marks.lift(hold.held))  # made by a look that came after the forgetting
         if hold.held is not None:
             hold.held.let_go()
-        del self._holds[hold.name]
         return _ended()
 
     async def _healed(self, hold: Hold, mark: Mark) -> None:

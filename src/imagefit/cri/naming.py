@@ -15,7 +15,7 @@ from imagefit import telemetry
 from imagefit.cri import wire
 from imagefit.cri.backend import retrieved
 from imagefit.cri.images_api import Images
-from imagefit.errors import RecordsError
+from imagefit.errors import RecordsError, VanishedError
 from imagefit.model.outcome import Rewrite
 from imagefit.telemetry import metrics
 
@@ -24,10 +24,6 @@ _WRITE_AGAIN_SECONDS: Final = 1.0
 
 Leave = Callable[[], "asyncio.Future[None]"]
 """Begins, once, to leave the name that was pulled: its record is not what keeps the image any more."""
-
-
-class VanishedError(RecordsError):
-    """Somebody removed the chosen image between its pull and its names."""
 
 
 class Naming:
@@ -118,15 +114,19 @@ class Naming:
         await _all_of(self._images.point(name, target) for name in names)
 
     async def _show(self, target: bytes, image_id: str) -> None:
-        """Wait until the names show; what does not is written again each second: it may have been removed meanwhile."""
+        """Wait until the names show; what does not is written again each second: it may have been removed meanwhile.
+
+        A second in which containerd stood still counts as one, however long it took: it says nothing of the names.
+        """
         loop = asyncio.get_running_loop()
-        started = loop.time()
+        started, left_seconds = loop.time(), self._shown_seconds
         try:
-            while not await self._is_shown(image_id, min(_WRITE_AGAIN_SECONDS, self._shown_seconds)):
+            while not await self._is_shown(image_id, min(_WRITE_AGAIN_SECONDS, left_seconds)):
+                left_seconds -= _WRITE_AGAIN_SECONDS
                 if await self._images.get(image_id) is None:
                     # containerd keeps every image under its ID, too: the content may have gone with that.
                     raise VanishedError(f"{self._rewrite.chosen_name} was removed while it got its names")
-                if loop.time() - started >= self._shown_seconds:
+                if left_seconds <= 0:
                     asked = self._rewrite.reference
                     raise RecordsError(f"containerd did not show {asked} within {self._shown_seconds:g} s")
                 await self._point(self._rewrite.record_names, target)

@@ -22,16 +22,25 @@ from imagefit.cri.holds import Hold, Holds
 from imagefit.cri.images_api import Images
 from imagefit.cri.mark_files import Mark
 from imagefit.cri.marks import Marks
-from imagefit.cri.naming import Naming, VanishedError
-from imagefit.errors import ContainerdAwayError, RecordsError
+from imagefit.cri.naming import Naming
+from imagefit.errors import ContainerdAwayError, RecordsError, VanishedError
 from imagefit.model.outcome import Rewrite
 from imagefit.model.reference import ImageReference
 from imagefit.telemetry import metrics
 
 log = telemetry.part("cri")
 _SHOWN_SECONDS: Final = 10.0
-# How a containerd that is restarted or frozen ends our calls; every other status is an answer.
-_AWAY: Final = frozenset({grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED, grpc.StatusCode.DEADLINE_EXCEEDED})
+# What containerd, or who stands before it, answers again and again. Every other status passes: that of a containerd
+# that is away or frozen, and the UNKNOWN ("server is not initialized yet") of one that has just come back.
+_REFUSALS: Final = frozenset(
+    {
+        grpc.StatusCode.UNIMPLEMENTED,
+        grpc.StatusCode.PERMISSION_DENIED,
+        grpc.StatusCode.UNAUTHENTICATED,
+        grpc.StatusCode.INVALID_ARGUMENT,
+        grpc.StatusCode.FAILED_PRECONDITION,
+    }
+)
 PULLS_AGAIN: Final = 2
 """How often a pull is sent again whose image somebody removed before it had its names."""
 
@@ -93,7 +102,8 @@ class Records:
             containerd's reply.
 
         Raises:
-            ContainerdAwayError: containerd went away, or did not answer; what was written is undone if possible.
+            PassingError: containerd went away, did not answer or is not wholly there yet, or the image was removed once
+                too often; what was written is undone if possible.
             RecordsError: containerd did not take or not show the records; those that were written are undone.
         """
         for times in range(PULLS_AGAIN):
@@ -164,7 +174,7 @@ def _translated() -> Iterator[None]:
     try:
         yield
     except grpc.aio.AioRpcError as error:
-        kind = ContainerdAwayError if error.code() in _AWAY else RecordsError
+        kind = RecordsError if error.code() in _REFUSALS else ContainerdAwayError
         raise kind(f"containerd: {error.code().name}: {error.details()}") from error
     except wire.UnreadableMessageError as error:
         raise RecordsError(f"containerd's reply cannot be read: {error}") from error

@@ -5,7 +5,7 @@ Knows modes and what happens where nothing fits or nothing can be decided. Leave
 
 from typing import Final
 
-from imagefit.errors import ContainerdAwayError, ImagefitError
+from imagefit.errors import ImagefitError, PassingError
 from imagefit.model.decision import Bar, Decision
 from imagefit.model.outcome import Outcome, PassThrough, Reason, Refuse, Rewrite
 from imagefit.model.policy import Mode, NoMatch, OnError, Policy
@@ -38,10 +38,10 @@ def of_decision(reference: ImageReference, decision: Decision) -> Outcome:
 def of_error(reference: ImageReference, policy: Policy, error: ImagefitError) -> PassThrough | Refuse:
     """Return what becomes of a pull where nothing could be decided, or what was decided could not be done.
 
-    A containerd that has just gone away could not take a plain pull either; once it is back, kubelet's next pull gets
-    the build that fits and not any.
+    Where what was in the way passes by itself, kubelet's next pull gets the build that fits, and not any: a plain pull
+    would do no better now, or bring another build under the tag for good.
     """
-    if isinstance(error, ContainerdAwayError):
+    if isinstance(error, PassingError):
         message = redacted(f"imagefit: {reference} was chosen and not named: {error}; pull again")
         return Refuse(cut(message, _MAX_REFUSAL_CHARACTERS), error.code, transient=True)
     if policy.on_error is OnError.FAIL and policy.mode is Mode.ENFORCE:

@@ -20,6 +20,7 @@ from imagefit.errors import (
     RecordsError,
     RegistryDeniedError,
     RegistryUnreachableError,
+    VanishedError,
 )
 from imagefit.model.outcome import Reason
 from imagefit.telemetry.recorders import OTHER, Counter, Gauge, Histogram, Label, Metric, Recorder
@@ -44,7 +45,7 @@ _OUTCOMES: Final = (*STATUSES, "1xx", "2xx", "3xx", "4xx", "5xx", "redirect", *_
 # Why a pull that was decided on, or was to be, is forwarded as asked.
 _FALLBACKS: Final = (*_ERRORS, RecordsError.code, "pull-not-read")
 # Why a chosen image has not got its names.
-_NOT_NAMED: Final = (RecordsError.code, ContainerdAwayError.code)
+_NOT_NAMED: Final = (RecordsError.code, ContainerdAwayError.code, VanishedError.code)
 _DECIDED: Final = (
     ("rewrite", Reason.CHOSEN),
     *(("pass-through", reason) for reason in (*Reason, *_ERRORS) if reason is not Reason.CHOSEN),
