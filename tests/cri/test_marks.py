@@ -1,6 +1,7 @@
 """Marks: what stands in their folder, who may remove a record by them, and what a disk that refuses them costs."""
 
 import asyncio
+import errno
 import json
 import os
 import stat
@@ -78,6 +79,61 @@ def test_who_holds_a_mark_that_was_forgotten_may_remove_nothing(folder: Path) ->
     assert not held.is_last()
     assert again.is_last()
     again.lift()
+
+
+def test_the_mark_that_somebody_made_anew_is_not_lifted(folder: Path) -> None:
+    files = MarkFiles(folder)
+    held = files.hold(MARK, make=True)
+    assert held is not None
+    files.forget(MARK.name)
+    path = made(folder)
+    held.lift()
+    assert path.exists()
+
+
+def test_a_mark_that_goes_while_it_is_opened_is_made_anew(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = made(folder)
+    locked = mark_files._locked
+
+    def once(descriptor: int, how: int) -> bool:
+        monkeypatch.setattr(mark_files, "_locked", locked)
+        path.unlink()
+        return locked(descriptor, how)
+
+    monkeypatch.setattr(mark_files, "_locked", once)
+    held = MarkFiles(folder).hold(MARK, make=True)
+    assert held is not None
+    assert held.is_last()
+    held.lift()
+
+
+def test_a_disk_that_is_full_leaves_no_half_of_a_mark(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> int:
+        raise OSError(errno.ENOSPC, "no space left")
+
+    monkeypatch.setattr(os, "write", full)
+    with pytest.raises(OSError, match="no space"):
+        MarkFiles(folder).hold(MARK, make=True)
+    monkeypatch.undo()
+    assert not list(folder.iterdir())
+
+
+def test_no_descriptor_is_left_open_whatever_becomes_of_a_mark(folder: Path) -> None:
+    before = len(list(Path("/proc/self/fd").iterdir()))
+    files = MarkFiles(folder)
+    for _ in range(3):
+        first, second = (files.hold(MARK, make=True) for _ in range(2))
+        assert first is not None
+        assert second is not None
+        assert not first.is_last()
+        assert second.is_last()
+        with pytest.raises(BusyError):
+            files.hold(MARK, make=True)
+        second.lift()
+        made(folder)
+        files.read(lambda *_: None)
+        files.forget(MARK.name)
+    assert len(list(Path("/proc/self/fd").iterdir())) == before
 
 
 def test_none_is_made_where_none_is_wanted(folder: Path) -> None:

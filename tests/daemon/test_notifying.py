@@ -61,8 +61,8 @@ def test_without_the_variable_nobody_is_told_and_nothing_is_fed() -> None:
     [
         ({}, 0),
         (WATCHDOG, 0.3),
-        ({**WATCHDOG, "WATCHDOG_PID": str(os.getpid())}, 0.3),
-        ({**WATCHDOG, "WATCHDOG_PID": str(os.getpid() + 1)}, 0),
+        pytest.param({**WATCHDOG, "WATCHDOG_PID": str(os.getpid())}, 0.3, id="this-process"),
+        pytest.param({**WATCHDOG, "WATCHDOG_PID": str(os.getpid() + 1)}, 0, id="another-process"),
         ({"WATCHDOG_USEC": ""}, 0),
         ({"WATCHDOG_USEC": "soon"}, 0),
         ({"WATCHDOG_USEC": "-5"}, 0),

@@ -92,14 +92,16 @@ def test_kubelet_is_answered_soon_after_containerd_is_back(node: Node, image: Im
 
 def test_a_pull_under_way_ends_as_without_imagefit_when_containerd_is_killed(node: Node, image: Image) -> None:
     direct: list[Future[str | grpc.StatusCode]] = []
+    kill = threading.Timer(_FROZEN_SECONDS / 4, node.containerd.kill)
 
     def freeze() -> None:
         # Both calls have begun and none can end before it is killed.
         os.kill(node.containerd.pid, signal.SIGSTOP)
         direct.append(node.pulling(node.containerd, image.name))
-        threading.Timer(_FROZEN_SECONDS / 4, node.containerd.kill).start()
+        kill.start()
 
     through = pulled(node.gated(Stop("before PullImage", freeze)), image.name)
+    kill.join()
     assert (through, direct[0].result(_SECONDS)) == (grpc.StatusCode.UNAVAILABLE,) * 2
     node.containerd.start()
     is_right_with_the_next_pull(node, image)

@@ -2,8 +2,8 @@
 
 The model is what a plain containerd would hold: names and what they stand for. The containerd is the one in memory
 that obeys the same contract test as the real one; time is counted and not waited for, so that a history replays. What
-happens strikes while a call of imagefit's, or its work on a mark, waits at a stop: struck at any tick of the loop,
-nearly every pull would have ended before.
+happens strikes while a call of imagefit's, or its work on a mark, waits at a stop, and not at any tick of the loop:
+there are many ticks at which a strike changes nothing.
 """
 
 import asyncio
