@@ -125,6 +125,8 @@ class RecordsError(ImagefitError):
 class PassingError(RecordsError):
     """What passes by itself kept a chosen image from its records: the next pull may well get them."""
 
+    code = "passing"
+
 
 class ContainerdAwayError(PassingError):
     """Containerd went away, did not answer or was not wholly there while a chosen image got its records."""

@@ -91,6 +91,22 @@ def test_one_that_is_removed_while_its_names_are_written_is_pulled_again(fake: F
     assert fake.names() == PLAIN
 
 
+def test_one_whose_old_name_is_removed_while_it_is_rewritten_is_pulled_again(
+    fake: FakeContainerd, tmp_path: Path
+) -> None:
+    """Containerd said that the name was there, and then that it was not."""
+    fake.records[TAG] = messages.Image(name=TAG, target=messages.Descriptor(digest=INDEX, size=3))
+
+    async def remove(method: str) -> None:
+        if method == "Update" and len(fake.pulled) == 1:
+            fake.records.clear()
+
+    fake.before_reply = remove
+    pulled(fake, tmp_path / "c.sock", lambda: None)
+    assert len(fake.pulled) == 2
+    assert fake.names() == PLAIN
+
+
 def test_names_that_only_show_late_are_not_taken_for_an_image_that_was_removed(
     fake: FakeContainerd, tmp_path: Path
 ) -> None:

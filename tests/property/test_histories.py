@@ -231,6 +231,8 @@ class Histories(RuleBasedStateMachine):
         unsure: those of them that may stand for something else, since several things happened to them at once.
         others: names that somebody else brought in, which have to stay.
         allowed: names that may stay, since their own pull has begun and need not have ended well.
+        dead: names that may stand for what is gone, until they are pulled again: their imagefit crashed between its
+            look at the image, which somebody removed, and its look at the names.
         wrong: what pulls did that they must not.
     """
 
@@ -249,6 +251,7 @@ class Histories(RuleBasedStateMachine):
         self.others: set[str] = set()
         self.allowed: set[str] = set()
         self.asking: set[asyncio.Task[None]] = set()
+        self.dead: set[str] = set()
         self.wrong: list[str] = []
         self.fits = [self.made()]
 
@@ -336,6 +339,7 @@ class Histories(RuleBasedStateMachine):
         for pull in self.pulls:
             pull.task.cancel()
             self.unsure |= {*pull.rewrite.record_names}
+            self.dead |= {*pull.rewrite.record_names} if pull.removals else set()
         for task in self.asking:
             task.cancel()
         self.pulls, self.asking = [], set()
@@ -365,7 +369,8 @@ class Histories(RuleBasedStateMachine):
         assert names.keys() & CHILD_NAMES <= self.others | self.allowed | self.marked(), (
             "a name too many, and no mark of it"
         )
-        assert not self.fake.collected & {*names.values()}, "a name of what is not there"
+        lives = {digest for name, digest in names.items() if name not in self.dead}
+        assert not self.fake.collected & lives, "a name of what is not there"
         left = {name: digest for name, digest in names.items() if name not in CHILD_NAMES}
         self.plain |= {name: digest for name, digest in left.items() if name in self.unsure}
         self.plain = {name: digest for name, digest in self.plain.items() if name not in self.unsure - left.keys()}
@@ -416,6 +421,7 @@ class Histories(RuleBasedStateMachine):
             self.wrong.append(f"{pull} left {left}, error: {error!r}")
         if not error:
             self.plain |= wanted
+            self.dead -= {*names}
 
     def made(self) -> Imagefit:
         async def make() -> Imagefit:

@@ -13,6 +13,7 @@ import grpc.aio
 from imagefit.cri import wire
 from imagefit.cri.backend import Backend
 from imagefit.cri.methods import IMAGES_SERVICE
+from imagefit.errors import VanishedError
 
 _FIRST_PAUSE_SECONDS: Final = 0.001
 _LONGEST_PAUSE_SECONDS: Final = 0.1
@@ -45,13 +46,16 @@ class Images:
         Args:
             name: of the record.
             target: descriptor, as ``Record.target`` holds it.
+
+        Raises:
+            VanishedError: somebody removed it between the two.
         """
         try:
             await self._backend.call(f"{IMAGES_SERVICE}Create", wire.create_request(name, target))
         except grpc.aio.AioRpcError as error:
             if error.code() is not grpc.StatusCode.ALREADY_EXISTS:
                 raise
-            await self._backend.call(f"{IMAGES_SERVICE}Update", wire.update_request(name, target))
+            await self._repoint(name, target)
 
     async def restore(self, record: wire.Record) -> None:
         """Put a record back as it was."""
@@ -89,3 +93,11 @@ class Images:
             await asyncio.sleep(pause)
             pause = min(2 * pause, _LONGEST_PAUSE_SECONDS)
         return True
+
+    async def _repoint(self, name: str, target: bytes) -> None:
+        try:
+            await self._backend.call(f"{IMAGES_SERVICE}Update", wire.update_request(name, target))
+        except grpc.aio.AioRpcError as error:
+            if error.code() is not grpc.StatusCode.NOT_FOUND:
+                raise
+            raise VanishedError(f"{name} was removed while it was written") from error
