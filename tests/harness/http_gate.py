@@ -17,6 +17,8 @@ from harness.process import free_port
 
 _STOPS_AT_ONCE = 64
 _OWN = frozenset({"connection", "transfer-encoding", "keep-alive", "host", "content-length", "date", "server"})
+# With 0 aiohttp would wait until the other end hangs up.
+_HANG_UP_SECONDS: Final = 0.1
 CUT: Final = "cut"
 """Half of the answer's body comes, then the connection breaks."""
 
@@ -56,7 +58,7 @@ class HttpGate:
 
     async def _close(self) -> None:
         self._server.close()
-        await self._http.shutdown(0)
+        await self._http.shutdown(_HANG_UP_SECONDS)
         await self._session.close()
 
     async def _passed(self, request: web.BaseRequest) -> web.StreamResponse:
