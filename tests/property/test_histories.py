@@ -261,8 +261,8 @@ class Histories(RuleBasedStateMachine):
         tag=st.sampled_from(TAGS),
         strike=st.sampled_from(STRIKES),
         stop=st.sampled_from(STOPS),
-        nth=st.integers(1, 2),
-        seed=st.integers(0, 1 << 16),
+        nth=st.sampled_from((1, 2)),
+        seed=st.sampled_from(range(1 << 10)),
         is_awaited=st.booleans(),
     )
     def pull(self, tag: str, strike: str, stop: str, nth: int, seed: int, *, is_awaited: bool) -> None:
