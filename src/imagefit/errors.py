@@ -122,19 +122,19 @@ class RecordsError(ImagefitError):
     code = "records"
 
 
-class PassingError(RecordsError):
+class NotNamedError(RecordsError):
     """What passes by itself kept a chosen image from its records: the next pull may well get them."""
 
-    code = "passing"
+    code = "not-named"
 
 
-class ContainerdAwayError(PassingError):
+class ContainerdAwayError(NotNamedError):
     """Containerd went away, did not answer or was not wholly there while a chosen image got its records."""
 
     code = "containerd-away"
 
 
-class VanishedError(PassingError):
+class VanishedError(NotNamedError):
     """Somebody removed a chosen image between its pull and its records."""
 
     code = "vanished"

@@ -22,7 +22,7 @@ from imagefit.errors import (
     ContainerdAwayError,
     ContentMissingError,
     InvalidConfigurationError,
-    PassingError,
+    NotNamedError,
     RecordsError,
     RegistryDeniedError,
     RegistryUnreachableError,
@@ -411,7 +411,7 @@ def test_a_rewrite_in_vain_ends_as_the_operator_set_for_errors(on_error: OnError
 
 @pytest.mark.parametrize("on_error", list(OnError))
 @pytest.mark.parametrize("error", [ContainerdAwayError("containerd: UNAVAILABLE: gone"), VanishedError("removed")])
-def test_what_passes_by_itself_brings_no_other_build_in(error: PassingError, on_error: OnError) -> None:
+def test_what_passes_by_itself_brings_no_other_build_in(error: NotNamedError, on_error: OnError) -> None:
     """The next pull gets what fits."""
 
     async def known() -> Node:

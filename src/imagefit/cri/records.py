@@ -102,8 +102,8 @@ class Records:
             containerd's reply.
 
         Raises:
-            PassingError: containerd went away, did not answer or is not wholly there yet, or the image was removed once
-                too often; what was written is undone if possible.
+            NotNamedError: containerd went away, did not answer or is not wholly there yet, or the image was removed
+                once too often; what was written is undone if possible.
             RecordsError: containerd did not take or not show the records; those that were written are undone.
         """
         for times in range(PULLS_AGAIN):

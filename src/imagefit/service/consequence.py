@@ -5,7 +5,7 @@ Knows modes and what happens where nothing fits or nothing can be decided. Leave
 
 from typing import Final
 
-from imagefit.errors import ImagefitError, PassingError
+from imagefit.errors import ImagefitError, NotNamedError
 from imagefit.model.decision import Bar, Decision
 from imagefit.model.outcome import Outcome, PassThrough, Reason, Refuse, Rewrite
 from imagefit.model.policy import Mode, NoMatch, OnError, Policy
@@ -41,7 +41,7 @@ def of_error(reference: ImageReference, policy: Policy, error: ImagefitError) ->
     Where what was in the way passes by itself, kubelet's next pull gets the build that fits, and not any: a plain pull
     would do no better now, or bring another build under the tag for good.
     """
-    if isinstance(error, PassingError):
+    if isinstance(error, NotNamedError):
         message = redacted(f"imagefit: {reference} was chosen and not named: {error}; pull again")
         return Refuse(cut(message, _MAX_REFUSAL_CHARACTERS), error.code, transient=True)
     if policy.on_error is OnError.FAIL and policy.mode is Mode.ENFORCE:
