@@ -36,7 +36,8 @@ from harness.daemon import Daemon
 from harness.registry import Registry
 
 SECONDS: Final = 600
-SHARES: Final = {"containerd alone": 0.1, "restarts of both": 0.2, "restarts of containerd": 0.7}
+_BOTH: Final = "restarts of both"
+SHARES: Final = {"containerd alone": 0.1, _BOTH: 0.2, "restarts of containerd": 0.7}
 """The phases in their order, and how much of the time each takes; imagefit is judged in the last."""
 MEMORY_MB: Final = 4.0
 """How much imagefit may grow from the second quarter of the last phase to its last quarter, medians compared.
@@ -52,6 +53,9 @@ _IMAGES: Final = 12
 _PAUSE_SECONDS: Final = 0.005
 _EVENTS: Final = "/containerd.services.events.v1.Events/Subscribe"
 _ALWAYS_KNOWN: Final = frozenset({"connection lost", "containerd's own"})
+# grpcio drops a call that comes in the very moment of a stop: CANCELLED, where containerd says UNAVAILABLE.
+_AT_A_STOP: Final = "called off"
+_PER_RESTART: Final = 2
 _BETWEEN_RESTARTS: Final = 12  # parts of a phase
 
 
@@ -146,7 +150,7 @@ class Soak:
             with Daemon(root / "d", containerd.socket, verbose=False) as imagefit:
                 restarts: dict[str, list[Callable[[], None]]] = {
                     "containerd alone": [containerd.restart],
-                    "restarts of both": [imagefit.restart, containerd.restart, lambda: _crashed(imagefit)],
+                    _BOTH: [imagefit.restart, containerd.restart, lambda: _crashed(imagefit)],
                     "restarts of containerd": [containerd.restart],
                 }
                 return [self._phase(name, restarts[name], images, containerd, imagefit) for name in SHARES]
@@ -182,8 +186,9 @@ def problems(phases: list[Phase]) -> Iterator[str]:
     """Yield what did not hold: errors that containerd alone does not give, and growth."""
     known = _ALWAYS_KNOWN | set(phases[0].errors)
     for phase in phases[1:]:
-        for error in phase.errors:
-            if error not in known:
+        for error, count in phase.errors.items():
+            is_of_a_stop = error == _AT_A_STOP and phase.name == _BOTH and count <= _PER_RESTART * phase.restarts
+            if error not in known and not is_of_a_stop:
                 yield f"{phase.name}: an error that containerd alone does not give: {error}"
     for what, samples, limit in (
         ("MB of memory", phases[-1].memory, MEMORY_MB),

@@ -13,6 +13,7 @@ def phases(errors: dict[str, int], memory: list[float], descriptors: list[float]
     alone, both, last = (Phase(name) for name in SHARES)
     alone.errors.update({"shed": 1})
     both.errors.update(errors)
+    both.restarts = 2
     last.memory, last.descriptors = memory, descriptors
     return [alone, both, last]
 
@@ -30,6 +31,8 @@ def test_a_slice_of_the_soak_holds() -> None:
     [
         ({}, FLAT, FLAT, 0),
         ({"connection lost": 7, "containerd's own": 1, "shed": 1}, FLAT, FLAT, 0),
+        ({"called off": 4}, FLAT, FLAT, 0),
+        ({"called off": 5}, FLAT, FLAT, 1),
         ({"INTERNAL: KeyError": 1}, FLAT, FLAT, 1),
         ({"no decision": 1}, FLAT, FLAT, 1),
         ({}, GROWING, FLAT, 1),
