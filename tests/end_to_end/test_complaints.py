@@ -33,14 +33,6 @@ LARGE = bytes(16 * 1024 * 1024 - 64)
 
 
 @pytest.fixture
-def root(folder: Path, repository: str) -> Path:
-    """A folder of this test alone, with a short path."""
-    path = folder / f"p{repository.rpartition('-')[2]}"
-    path.mkdir()
-    return path
-
-
-@pytest.fixture
 def make(root: Path, containerd: Containerd) -> Iterator[Make]:
     """Make a daemon that is not started, in one folder for all of a test; it ends after the test."""
     made: list[Daemon] = []
